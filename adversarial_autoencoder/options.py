@@ -1,0 +1,251 @@
+"""The command line that all scripts share, and its checks.
+
+Flags live in a `FlagValues` of their own, not in absl's global one, so that several scripts can be
+imported into one process.
+"""
+
+import copy
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import flags
+
+from adversarial_autoencoder.errors import UserError
+
+# What is done with a run, as opposed to what makes it: not stored with it, free to differ later.
+ACTIONS = (
+    "train",
+    "resume",
+    "run",
+    "evaluate",
+    "show",
+    "results_dir",
+    "data_dir",
+    "flagfile",
+    "undefok",
+)
+
+_TRUE_WORDS = ("true", "t", "yes", "y", "1")
+_FALSE_WORDS = ("false", "f", "no", "n", "0")
+
+
+class CommandLineError(UserError):
+    """A command line that cannot be understood; scripts exit with 2."""
+
+
+def parse(
+    argv: Sequence[str],
+    description: str,
+    define_more: Callable[[flags.FlagValues], None] | None = None,
+    **defaults: object,
+) -> flags.FlagValues:
+    """Reads a script's command line.
+
+    Args:
+      argv: the words of the command line, the script's name first.
+      description: the script's docstring, shown by `--help`.
+      define_more: defines the flags that only this script has.
+      **defaults: the script's own defaults of shared flags, for example `z_dim=15`.
+
+    Returns:
+      The flags; `values.z_dim` reads one.
+
+    Raises:
+      CommandLineError: a word or value that is not understood, by name.
+      SystemExit: after `--help`.
+    """
+    values = flags.FlagValues()
+    _define_shared(values)
+    if define_more is not None:
+        define_more(values)
+    for name, default in defaults.items():
+        values.set_default(name, default)
+    words = _join_boolean_words(list(argv[1:]), values)
+    if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(words):
+        print(_help(description, values))
+        raise SystemExit(0)
+    try:
+        stray = values([argv[0], *words])[1:]
+    except flags.Error as error:
+        raise CommandLineError(_one_line(error)) from None
+    except OSError as error:
+        raise CommandLineError(
+            f"the flag file {error.filename} cannot be read: {error.strerror}"
+        ) from None
+    if stray:
+        raise CommandLineError(
+            f"{stray[0]!r} is not understood: every option is a flag such as --z_dim=2 "
+            "(--help lists them)"
+        )
+    if values.resume and not values.train:
+        raise CommandLineError("--resume goes on with training: give --train too")
+    return values
+
+
+def boolean(values: flags.FlagValues, name: str, default: bool, meaning: str) -> None:
+    """Defines a flag that is on or off."""
+    flags.DEFINE_boolean(name, default, meaning, flag_values=values)
+
+
+def define_prior(values: flags.FlagValues) -> None:
+    """Defines the flags of the prior that the codes should fit."""
+    flags.DEFINE_enum(
+        "prior", "gaussian", ("gaussian", "uniform"), "distribution of codes", flag_values=values
+    )
+    flags.DEFINE_float(
+        "prior_stddev", 5.0, "standard deviation of the prior, each dimension", flag_values=values
+    )
+    _must("prior_stddev", lambda v: v > 0, "must be above 0", values)
+
+
+def is_given(values: flags.FlagValues, name: str) -> bool:
+    """Whether the flag stood on the command line or in a flag file."""
+    return values[name].present > 0
+
+
+def to_flagfile(values: flags.FlagValues) -> list[str]:
+    """Returns the lines of a flag file that makes the same run, in the order of their names.
+
+    Flags that say what to do with a run (`ACTIONS`) are left out.
+    """
+    lines = []
+    for name in sorted(values):
+        if name not in ACTIONS and values[name].value is not None:
+            lines.append(values[name].serialize())
+    return lines
+
+
+def adopt(values: flags.FlagValues, lines: Sequence[str], source: str) -> None:
+    """Takes over the flags of a stored run, in place.
+
+    Args:
+      values: the command line's flags, changed in place.
+      lines: those of `to_flagfile`.
+      source: where the lines stand, for messages.
+
+    Raises:
+      UserError: a flag that was given on the command line contradicts the stored one, or a stored
+        flag is unknown or has a bad value.
+    """
+    stored = flags.FlagValues()
+    for name in values:
+        stored[name] = copy.deepcopy(values[name])
+        stored[name].unparse()
+    try:
+        stored([source, *lines])
+    except flags.Error as error:
+        raise UserError(f"{source}: {_one_line(error)}") from None
+    for name in stored:
+        if name in ACTIONS:
+            continue
+        given, kept = values[name], stored[name]
+        # `auto` asks for whatever the run was trained on.
+        agrees = given.value == kept.value or (name == "dataset" and given.value == "auto")
+        if is_given(values, name) and not agrees:
+            raise UserError(
+                f"{given.serialize()} contradicts the run, which has {kept.serialize()} "
+                f"({source}): leave the flag away, or start a new run"
+            )
+        given.value = kept.value
+
+
+def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:
+    """Runs a script: what the user can put right ends it with one line, not with a traceback.
+
+    Exits with 2 after a `CommandLineError`, with 1 after any other `UserError`.
+    """
+    script = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    try:
+        main(sys.argv)
+    except UserError as error:
+        print(f"{script}: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, CommandLineError) else 1)
+
+
+def _define_shared(values: flags.FlagValues) -> None:
+    def integer(name, default, meaning, **bounds):
+        flags.DEFINE_integer(name, default, meaning, flag_values=values, **bounds)
+
+    def number(name, default, meaning, **bounds):
+        flags.DEFINE_float(name, default, meaning, flag_values=values, **bounds)
+
+    def string(name, default, meaning):
+        flags.DEFINE_string(name, default, meaning, flag_values=values)
+
+    def choice(name, default, choices, meaning):
+        flags.DEFINE_enum(name, default, choices, meaning, flag_values=values)
+
+    string("flagfile", "", "file with one flag a line, read where it stands")
+    string("undefok", "", "names of flags that may be unknown, comma-separated")
+
+    boolean(values, "train", False, "train; without it the newest run is loaded and its pictures are made")
+    boolean(values, "resume", False, "with --train: go on with the newest run, to the same end")
+    boolean(values, "evaluate", False, "measure the run: a table, and metrics.json in its folder")
+    boolean(values, "show", False, "open a window with each picture")
+    string("run", None, "the run folder meant by the above (the newest by default)")
+
+    string("dataset", "auto", "auto, mnist, glyphs, a TFDS image data set, or a path to an .npz")
+    string("data_dir", None, "where prepared data lie: MNIST's .gz files, mnist.npz, TFDS' folders")
+    string("results_dir", "Results", "where the runs' folders are made")
+    integer("n_images", 0, "train on the first so many images; 0: on all", lower_bound=0)
+
+    integer("z_dim", 2, "size of the latent code", lower_bound=1)
+    integer("n_l1", 1000, "units of the first hidden layer", lower_bound=1)
+    integer("n_l2", 1000, "units of the second hidden layer", lower_bound=1)
+    choice("initializer", "normal", ("normal", "he"), "first weights: N(0, 0.01²), or He's")
+
+    integer("batch_size", 100, "images in a step", lower_bound=1)
+    integer("n_epochs", 1000, "passes over the training images", lower_bound=1)
+    number("learning_rate", 0.001, "Adam's learning rate")
+    number("beta1", 0.9, "Adam's beta1", lower_bound=0.0)
+    flags.DEFINE_list(
+        "learning_rate_drops",
+        [],
+        "epochs after which the learning rate falls to a tenth, such as 20,30",
+        flag_values=values,
+    )
+    integer("seed", 0, "same seed, same machine: the same run, bit for bit", lower_bound=0)
+    choice("precision", "float32", ("float32", "mixed_bfloat16"), "arithmetic of the layers")
+
+    _must("learning_rate", lambda v: v > 0, "must be above 0", values)
+    _must("beta1", lambda v: v < 1, "must be below 1", values)
+    _must("learning_rate_drops", _are_epochs, "takes growing epochs such as 20,30", values)
+
+
+def _must(name: str, test: Callable, message: str, values: flags.FlagValues) -> None:
+    flags.register_validator(name, test, message=message, flag_values=values)
+
+
+def _are_epochs(words: Sequence[str]) -> bool:
+    if not all(word.strip().isdecimal() for word in words):
+        return False
+    epochs = [int(word) for word in words]
+    return all(a < b for a, b in zip([0, *epochs], epochs, strict=False))
+
+
+def _join_boolean_words(words: list[str], values: flags.FlagValues) -> list[str]:
+    """Turns `--train True` into `--train=true`: readers type what the articles print."""
+    joined = []
+    for word in words:
+        previous = joined[-1].lstrip("-") if joined and joined[-1].startswith("-") else ""
+        is_boolean = previous in values and values[previous].boolean
+        if is_boolean and word.lower() in _TRUE_WORDS:
+            joined[-1] = f"--{previous}=true"
+        elif is_boolean and word.lower() in _FALSE_WORDS:
+            joined[-1] = f"--{previous}=false"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _one_line(error: flags.Error) -> str:
+    return " ".join(str(error).split())
+
+
+def _help(description: str, values: flags.FlagValues) -> str:
+    lines = [description.strip(), "", "Flags:"]
+    for name in sorted(set(values) - {"undefok"}):
+        flag = values[name]
+        lines.append(f"  --{name} (default {flag.default_as_str or 'none'}): {flag.help}")
+    return "\n".join(lines)

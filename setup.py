@@ -1,0 +1,23 @@
+"""What pip installs: the package; the scripts are run from the checkout."""
+
+from setuptools import setup
+
+setup(
+    name="adversarial-autoencoder",
+    version="0.1.0",
+    description="Adversarial autoencoders in TensorFlow 2, step by step",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=["adversarial_autoencoder"],
+    install_requires=[
+        "tensorflow>=2.18",
+        "tensorflow-datasets>=4.9",
+        "numpy",
+        "matplotlib",
+        "absl-py",
+        "tqdm",  # TFDS requires it as well.
+        "tensorboard",  # tf.summary needs it, and TensorFlow 2.21 no longer brings it along.
+        "importlib_resources",  # TFDS 4.9 imports it on Python 3.11 without requiring it.
+    ],
+    extras_require={"test": ["pytest", "ruff"]},
+)

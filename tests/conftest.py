@@ -1,0 +1,45 @@
+"""Small data and small models, so that tests of whole runs take seconds."""
+
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # The scripts lie beside the package, not in it.
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from adversarial_autoencoder import datasets  # noqa: E402
+
+SMALL = ("--n_l1=16", "--n_l2=16", "--batch_size=10", "--n_epochs=2")
+
+
+@pytest.fixture(autouse=True)
+def same_settings_for_each_test():
+    tf.config.experimental.enable_op_determinism()
+    tf.keras.utils.set_random_seed(0)
+    keras.mixed_precision.set_global_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def npz(tmp_path_factory) -> str:
+    """A data set of colour images, 6 x 5 x 3, in 3 classes; 110 + 10 + 30 of them."""
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, n in (("train", 120), ("test", 30)):
+        labels = rng.permutation(np.arange(n) % 3)
+        images = rng.integers(0, 80, [n, 6, 5, 3])
+        images[:, :, :3] += 60 * labels[:, None, None, None]
+        arrays |= {f"x_{part}": images.astype(np.uint8), f"y_{part}": labels}
+    np.savez(path, **arrays)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def data(npz) -> datasets.Dataset:
+    return datasets.load(npz)

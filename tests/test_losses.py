@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from adversarial_autoencoder import losses
+
+
+def test_reconstruction_is_the_mean_squared_error_over_pixels():
+    x, x_hat = tf.constant([[0.0, 1.0]]), tf.constant([[0.5, 1.0]])
+    assert float(losses.reconstruction(x, x_hat)) == pytest.approx(0.125)
+
+
+def test_discriminator_wants_prior_samples_at_one_and_codes_at_zero():
+    low, high = tf.fill([4, 1], -9.0), tf.fill([4, 1], 9.0)
+    assert float(losses.discriminator(high, low)) < 0.001
+    assert float(losses.discriminator(low, high)) > 17
+    undecided = tf.zeros([4, 1])
+    assert float(losses.discriminator(undecided, undecided)) == pytest.approx(2 * np.log(2))
+
+
+def test_generator_wants_its_codes_at_one():
+    assert float(losses.generator(tf.fill([4, 1], 9.0))) < 0.001
+    assert float(losses.generator(tf.zeros([4, 1]))) == pytest.approx(np.log(2))

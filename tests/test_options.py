@@ -1,0 +1,119 @@
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from adversarial_autoencoder import options
+from adversarial_autoencoder.errors import UserError
+
+
+def parse(*words, **defaults):
+    return options.parse(["part2_aae.py", *words], "About.", options.define_prior, **defaults)
+
+
+@pytest.mark.parametrize(
+    "words, trains",
+    [
+        ([], False),
+        (["--train"], True),
+        (["--train", "True"], True),
+        (["--train", "False"], False),
+        (["--train", "false", "--z_dim=3"], False),
+        (["--train=false"], False),
+        (["--notrain"], False),
+    ],
+)
+def test_train_means_what_it_says(words, trains):
+    assert parse(*words).train is trains
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["True"], "True"),
+        (["--train", "maybe"], "maybe"),
+        (["z_dim=3"], "z_dim=3"),
+        (["--zdim=3"], "zdim"),
+        (["--z_dim=0"], "z_dim"),
+        (["--z_dim=two"], "z_dim"),
+        (["--learning_rate=-0.1"], "learning_rate"),
+        (["--learning_rate=nan"], "learning_rate"),
+        (["--beta1=1"], "beta1"),
+        (["--n_images=-1"], "n_images"),
+        (["--prior_stddev=0"], "prior_stddev"),
+        (["--prior=banana"], "banana"),
+        (["--precision=float8"], "float8"),
+        (["--learning_rate_drops=30,20"], "learning_rate_drops"),
+        (["--learning_rate_drops=soon"], "learning_rate_drops"),
+        (["--flagfile=nowhere.txt"], "nowhere.txt"),
+        (["--resume"], "--train"),
+    ],
+)
+def test_what_is_not_understood_is_named_in_one_line(words, told):
+    with pytest.raises(options.CommandLineError) as error:
+        parse(*words)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_script_has_defaults_of_its_own():
+    assert parse(z_dim=15).z_dim == 15
+    assert parse("--z_dim=4", z_dim=15).z_dim == 4
+
+
+def test_flag_files_repeat_a_run(tmp_path):
+    values = parse("--z_dim=4", "--learning_rate_drops=2,3", "--seed=7", "--train")
+    flagfile = tmp_path / "flags.txt"
+    flagfile.write_text("# a comment\n" + "\n".join(options.to_flagfile(values)))
+    again = parse(f"--flagfile={flagfile}")
+    assert (again.z_dim, again.learning_rate_drops, again.seed) == (4, ["2", "3"], 7)
+    assert not again.train
+    assert options.to_flagfile(again) == options.to_flagfile(values)
+
+
+def test_a_stored_runs_flags_are_taken_over():
+    stored = options.to_flagfile(parse("--z_dim=4", "--prior_stddev=2"))
+    values = parse("--show")
+    options.adopt(values, stored, "flags.txt")
+    assert (values.z_dim, values.prior_stddev, values.show) == (4, 2.0, True)
+
+
+def test_a_flag_that_contradicts_the_stored_run_is_named():
+    stored = options.to_flagfile(parse("--z_dim=4"))
+    options.adopt(parse("--z_dim=4"), stored, "flags.txt")
+    with pytest.raises(UserError, match="--z_dim=5 contradicts .* --z_dim=4"):
+        options.adopt(parse("--z_dim=5"), stored, "flags.txt")
+
+
+def test_auto_does_not_contradict_the_data_it_came_to():
+    values = parse("--dataset=auto")
+    options.adopt(values, ["--dataset=glyphs"], "flags.txt")
+    assert values.dataset == "glyphs"
+
+
+def test_a_stored_flag_of_another_script_is_an_error():
+    with pytest.raises(UserError, match="n_clowns"):
+        options.adopt(parse(), ["--n_clowns=3"], "flags.txt")
+
+
+def test_help_lists_every_flag_and_its_default(capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse("--help", z_dim=15)
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "About." in text
+    assert "--z_dim (default 15)" in text or "--z_dim (default '15')" in text
+
+
+@pytest.mark.parametrize("script", ["part1_autoencoder", "part2_aae", "part3_style_content"])
+def test_scripts_print_one_line_and_exit_with_2(script):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / f"{script}.py"), "--train", "now"],
+        capture_output=True,
+        text=True,
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""},
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"{script}: 'now' is not understood")
+    assert "Traceback" not in done.stderr
