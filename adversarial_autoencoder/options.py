@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import flags
-
 from adversarial_autoencoder.errors import UserError
+
+from absl import flags
 
 # What is done with a run, as opposed to what makes it: not stored with it, free to differ later.
 ACTIONS = (
@@ -179,7 +179,12 @@ def _define_shared(values: flags.FlagValues) -> None:
     string("flagfile", "", "file with one flag a line, read where it stands")
     string("undefok", "", "names of flags that may be unknown, comma-separated")
 
-    boolean(values, "train", False, "train; without it the newest run is loaded and its pictures are made")
+    boolean(
+        values,
+        "train",
+        False,
+        "train; without it the newest run is loaded and drawn again",
+    )
     boolean(values, "resume", False, "with --train: go on with the newest run, to the same end")
     boolean(values, "evaluate", False, "measure the run: a table, and metrics.json in its folder")
     boolean(values, "show", False, "open a window with each picture")

@@ -8,12 +8,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The scripts lie beside the package, not in it.
 
+from adversarial_autoencoder import datasets  # noqa: E402
+
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
-
-from adversarial_autoencoder import datasets  # noqa: E402
 
 SMALL = ("--n_l1=16", "--n_l2=16", "--batch_size=10", "--n_epochs=2")
 
@@ -43,3 +43,11 @@ def npz(tmp_path_factory) -> str:
 @pytest.fixture(scope="session")
 def data(npz) -> datasets.Dataset:
     return datasets.load(npz)
+
+
+def variables(model) -> list[keras.Variable]:
+    """All weights of a model's networks."""
+    networks = [getattr(model, name, None) for name in ("encoder", "decoder", "discriminator")]
+    found = [v for network in networks if network is not None for v in network.variables]
+    assert found
+    return found

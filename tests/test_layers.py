@@ -1,10 +1,10 @@
 import functools
 
+from adversarial_autoencoder import layers
+
 import keras
 import numpy as np
 import pytest
-
-from adversarial_autoencoder import layers
 
 
 def network(prefix, **settings):

@@ -1,8 +1,8 @@
+from adversarial_autoencoder import losses
+
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from adversarial_autoencoder import losses
 
 
 def test_reconstruction_is_the_mean_squared_error_over_pixels():

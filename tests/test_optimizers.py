@@ -1,8 +1,8 @@
+from adversarial_autoencoder import optimizers
+
 import keras
 import numpy as np
 import tensorflow as tf
-
-from adversarial_autoencoder import optimizers
 
 
 def variable():

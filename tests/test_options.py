@@ -1,11 +1,11 @@
 import subprocess
 import sys
 
-import pytest
-from conftest import ROOT
-
 from adversarial_autoencoder import options
 from adversarial_autoencoder.errors import UserError
+
+import pytest
+from conftest import ROOT
 
 
 def parse(*words, **defaults):

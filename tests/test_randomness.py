@@ -1,7 +1,7 @@
+from adversarial_autoencoder import randomness
+
 import numpy as np
 import tensorflow as tf
-
-from adversarial_autoencoder import randomness
 
 
 def test_a_draw_depends_on_seed_purpose_and_step_alone():

@@ -1,0 +1,211 @@
+"""One run's folder: made, found, resumed; its checkpoints and exported models.
+
+A checkpoint is written into a temporary folder which then takes its name in one step, so that it is
+there whole or not at all. TensorFlow stores a checksum with every tensor; a checkpoint that does
+not read back is passed over for the one before it.
+"""
+
+import contextlib
+import datetime
+import errno
+import os
+import pathlib
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+from adversarial_autoencoder import options
+from adversarial_autoencoder.datasets import Dataset
+from adversarial_autoencoder.errors import UserError
+
+import tensorflow as tf
+from absl import flags
+
+CHECKPOINTS_KEPT = 3
+
+
+class Run:
+    """A folder under `Results/<model name>/`. Nothing is written before `create`."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+        self.checkpoints = path / "Saved_models"
+        self.tensorboard = path / "Tensorboard"
+        self.images = path / "images"
+        self.log = path / "log" / "log.txt"
+        self.flagfile = path / "flags.txt"
+        self.metrics = path / "metrics.json"
+
+    def create(self, model_name: str, flag_lines: Sequence[str], data: Dataset) -> None:
+        """Makes the folder, with `flags.txt` in it.
+
+        Raises:
+          UserError: the folder cannot be written.
+        """
+        with saving(self.path):
+            for folder in (self.checkpoints, self.tensorboard, self.images, self.log.parent):
+                folder.mkdir(parents=True)
+            lines = [f"# model: {model_name}", f"# data: {data.fingerprint}", *flag_lines]
+            write_atomically(self.flagfile, "\n".join(lines) + "\n")
+
+    def comment(self, key: str) -> str | None:
+        """Returns what the line `# key: …` of `flags.txt` says, or None."""
+        found = re.search(rf"^# {key}: (.*)$", self.flagfile.read_text(), re.MULTILINE)
+        return found and found[1]
+
+    def save(self, model: tf.Module, step: int) -> None:
+        """Writes a checkpoint, exports the networks, and drops the oldest checkpoints.
+
+        Raises:
+          UserError: it could not be written; older checkpoints are untouched.
+        """
+        target = self.checkpoints / f"checkpoint-{step:09d}"
+        partial = self.checkpoints / f"partial-{step:09d}"
+        with saving(self.path):
+            try:
+                shutil.rmtree(partial, ignore_errors=True)
+                _checkpoint(model).write(str(partial / "checkpoint"))
+                _flush_to_disk(partial)
+                shutil.rmtree(target, ignore_errors=True)
+                partial.rename(target)
+                self._export(model)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        for _, folder in self._stored()[CHECKPOINTS_KEPT:]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def restore(self, model: tf.Module) -> int:
+        """Loads the newest checkpoint that is whole.
+
+        Returns:
+          The number of steps that the model was trained for.
+
+        Raises:
+          UserError: there is none.
+        """
+        for step, folder in self._stored():
+            if _is_whole(folder):
+                _checkpoint(model).read(str(folder / "checkpoint")).assert_consumed()
+                return step
+            print(
+                f"Warning: {folder} is damaged and passed over for the checkpoint before it.",
+                file=sys.stderr,
+            )
+        raise UserError(f"{self.path} holds no checkpoint that can be read: start a new run")
+
+    def newest_step(self) -> int | None:
+        """Returns the step of the newest checkpoint, or None."""
+        return next((step for step, _ in self._stored()), None)
+
+    def _stored(self) -> list[tuple[int, pathlib.Path]]:
+        """The checkpoints, newest first."""
+        folders = self.checkpoints.glob("checkpoint-*")
+        return sorted(((int(f.name.split("-")[1]), f) for f in folders), reverse=True)
+
+    def _export(self, model: tf.Module) -> None:
+        for name in ("encoder", "decoder"):
+            partial = self.checkpoints / f"partial-{name}.keras"
+            try:
+                getattr(model, name).save(partial)
+                os.replace(partial, self.checkpoints / f"{name}.keras")
+            finally:
+                partial.unlink(missing_ok=True)
+
+
+def open_run(values: flags.FlagValues, model_name: str) -> Run:
+    """Returns the run that the flags mean: a new one, not yet created, or one that is there.
+
+    With a run that is there its flags are taken over into `values`.
+
+    Raises:
+      UserError: there is no such run, it belongs to another part, or the flags contradict it.
+    """
+    root = pathlib.Path(values.results_dir) / model_name
+    if values.train and not values.resume:
+        if values.run:
+            raise UserError("--run names a run that is there: with --train give --resume too")
+        return Run(root / _folder_name(values, model_name))
+    if values.run:
+        run = Run(pathlib.Path(values.run))
+        if not run.flagfile.is_file():
+            raise UserError(f"--run={values.run} is not a run's folder: it has no flags.txt")
+    else:
+        found = [path.parent for path in root.glob("*/flags.txt")]
+        if not found:
+            raise UserError(f"there is no run in {root}: train one first, with --train")
+        run = Run(max(found, key=lambda path: path.name))
+    trained = run.comment("model")
+    if trained != model_name:
+        raise UserError(f"{run.path} is a run of {trained}, not of {model_name}")
+    options.adopt(values, run.flagfile.read_text().splitlines(), str(run.flagfile))
+    return run
+
+
+def check_data(run: Run, data: Dataset) -> None:
+    """Raises UserError where `data` is not what the run was trained on."""
+    trained = run.comment("data")
+    if trained != data.fingerprint:
+        raise UserError(
+            f"{run.path} was trained on other data ({trained}) than these ({data.fingerprint}): "
+            "give the same --dataset and --data_dir"
+        )
+
+
+@contextlib.contextmanager
+def saving(path: pathlib.Path) -> Iterator[None]:
+    """Turns a failure to write below `path` into one line for the user."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        reason = "the disk is full" if full else str(error).splitlines()[0]
+        kept = Run(path).newest_step()
+        state = "" if kept is None else f"; the checkpoint of step {kept} is kept"
+        raise UserError(f"cannot write {path}: {reason}{state}") from error
+
+
+def write_atomically(path: pathlib.Path, text: str) -> None:
+    """Writes a text file so that it is there whole or as it was before."""
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _folder_name(values: flags.FlagValues, model_name: str) -> str:
+    time = datetime.datetime.now().strftime("%Y-%m-%d_%H.%M.%S.%f")
+    parts = (
+        time,
+        values.z_dim,
+        values.learning_rate,
+        values.batch_size,
+        values.n_epochs,
+        values.beta1,
+        model_name,
+    )
+    return "_".join(str(part) for part in parts)
+
+
+def _checkpoint(model: tf.Module) -> tf.train.Checkpoint:
+    return tf.train.Checkpoint(model=model)
+
+
+def _is_whole(folder: pathlib.Path) -> bool:
+    """Whether every tensor of the checkpoint reads back with the checksum it was written with."""
+    try:
+        reader = tf.train.load_checkpoint(str(folder / "checkpoint"))
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except Exception:  # The reader has an exception of another type for each kind of damage.
+        return False
+    return True
+
+
+def _flush_to_disk(folder: pathlib.Path) -> None:
+    """Waits until the folder's files have reached the disk, so that a power cut keeps them."""
+    for path in folder.iterdir():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())

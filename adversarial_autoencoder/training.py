@@ -1,0 +1,333 @@
+"""The training loop: epochs, progress bar, TensorBoard, log, checkpoints, stopping cleanly.
+
+A model is a `tf.Module` with
+
+- `encoder`, `decoder`: Keras models, exported with each checkpoint,
+- `train_step(x, y, step)`: a `tf.function` that does all phases of one step on float32 images `x`
+  [batch, input_dim] in [0, 1] and one-hot labels `y` [batch, n_classes], and returns the losses,
+- `reconstruct(x, y)`, `histograms(x, y, step)`: what TensorBoard shows beside the losses,
+- `pictures(data)`: the pictures by name, uint8 [height, width, channels].
+
+Everything that the loop needs to go on at step k is in the checkpoint of step k: batches and random
+draws are functions of the seed and k.
+"""
+
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Mapping
+
+from adversarial_autoencoder import datasets, images, options, randomness, runs
+from adversarial_autoencoder.datasets import Dataset, Split
+from adversarial_autoencoder.errors import UserError
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from tqdm import tqdm
+
+STEPS_PER_CALL = 10  # Steps inside one call of a tf.function; a signal waits for so many.
+LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the series.
+
+
+def set_up(values: flags.FlagValues) -> None:
+    """Makes TensorFlow repeat itself bit for bit and sets the layers' precision."""
+    tf.config.experimental.enable_op_determinism()
+    keras.mixed_precision.set_global_policy(values.precision)
+
+
+def main(model_class: type[tf.Module], values: flags.FlagValues) -> None:
+    """What a script does: trains a model or loads its newest run, then makes the pictures.
+
+    Args:
+      model_class: called with the data set and the flags; see this module's docstring.
+      values: the flags.
+
+    Raises:
+      UserError: something that the user can put right.
+      SystemExit: training was stopped by a signal.
+    """
+    set_up(values)
+    run = runs.open_run(values, model_class.NAME)
+    data = datasets.load(values.dataset, values.data_dir, values.n_images)
+    values.dataset = data.name  # Not `auto`: a run goes on with the data that it began with.
+    model = model_class(data, values)
+    if values.train:
+        train(model, data, run, values)
+    else:
+        runs.check_data(run, data)
+        step = run.restore(model)
+        print(f"Loaded {run.path}, trained for {step} steps.")
+        write_pictures(model, data, run)
+    if values.show:
+        for name, picture in model.pictures(data).items():
+            images.show(picture, name)
+    print(f"Pictures: {run.images}")
+
+
+def steps_per_epoch(data: Dataset, batch_size: int) -> int:
+    """Returns how many whole batches the training images make.
+
+    Raises:
+      UserError: not one.
+    """
+    if batch_size > len(data.train):
+        raise UserError(
+            f"--batch_size={batch_size}, but {data.name} has only {len(data.train)} training images"
+        )
+    return len(data.train) // batch_size
+
+
+def learning_rate(data: Dataset, values: flags.FlagValues):
+    """Returns `--learning_rate`, or the schedule that divides it by ten at each of the drops."""
+    if not values.learning_rate_drops:
+        return values.learning_rate
+    per_epoch = steps_per_epoch(data, values.batch_size)
+    boundaries = [int(epoch) * per_epoch for epoch in values.learning_rate_drops]
+    rates = [values.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
+    # The schedule changes *after* a boundary's step.
+    return keras.optimizers.schedules.PiecewiseConstantDecay([b - 1 for b in boundaries], rates)
+
+
+class Batches:
+    """The training images of each step; which they are depends on the seed and the step alone.
+
+    Each epoch goes through a permutation of its own. Images left over at its end, fewer than a
+    batch, are others in the next epoch. Images stay uint8 and are scaled batch by batch.
+    """
+
+    def __init__(self, split: Split, n_classes: int, batch_size: int, seed: int):
+        self.images = tf.constant(split.images.reshape(len(split), -1))
+        self.labels = tf.constant(split.labels)
+        self.n_classes, self.batch_size, self.seed = n_classes, batch_size, seed
+        self.per_epoch = len(split) // batch_size
+
+    def order(self, step: int) -> tf.Tensor:
+        """Returns the order of the images, int32 [n], in the epoch to which the step belongs."""
+        purpose = f"order of images in epoch {step // self.per_epoch}"
+        generator = randomness.numpy_generator(self.seed, purpose)
+        return tf.constant(generator.permutation(len(self.labels)), tf.int32)
+
+    def batch(self, step: tf.Tensor, order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the images and labels of a step.
+
+        Args:
+          step: int64 scalar.
+          order: `order(step)`.
+
+        Returns:
+          float32 [batch_size, input_dim] in [0, 1] and one-hot float32 [batch_size, n_classes].
+        """
+        first = tf.cast(step % self.per_epoch, tf.int32) * self.batch_size
+        indices = order[first : first + self.batch_size]
+        # The shape is static, which a slice at a tensor's place loses.
+        indices = tf.ensure_shape(indices, [self.batch_size])
+        x = tf.cast(tf.gather(self.images, indices), tf.float32) / 255.0
+        return x, tf.one_hot(tf.gather(self.labels, indices), self.n_classes)
+
+
+def step_loop(model: tf.Module, batches: Batches) -> Callable:
+    """Returns the function that trains from one step up to another without leaving TensorFlow.
+
+    Args:
+      model: see the module's docstring.
+      batches: what to train on.
+
+    Returns:
+      A function of two int64 scalars `first` and `last` and the epoch's order of images, that does
+      the steps first … last - 1 of one epoch. It returns the last step's losses by name, and the
+      first step whose losses were not all finite (-1: none).
+    """
+    a_step = tf.constant(0, tf.int64)
+    a_batch = batches.batch(a_step, batches.order(0))
+    names = sorted(model.train_step.get_concrete_function(*a_batch, a_step).structured_outputs)
+
+    @tf.function
+    def train_steps(
+        first: tf.Tensor, last: tf.Tensor, order: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        losses = {name: tf.constant(0.0) for name in names}
+        not_finite = tf.constant(-1, tf.int64)
+        for step in tf.range(first, last):
+            losses = model.train_step(*batches.batch(step, order), step)
+            finite = tf.reduce_all(tf.math.is_finite(tf.stack([losses[name] for name in names])))
+            not_finite = tf.where(finite | (not_finite >= 0), not_finite, step)
+        return losses, not_finite
+
+    return train_steps
+
+
+def train(model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValues) -> None:
+    """Trains to `--n_epochs`, from the start or from the run's newest checkpoint.
+
+    Args:
+      model: see the module's docstring.
+      data: what to train on.
+      run: a new run, or with `--resume` the one to go on with.
+      values: the flags.
+
+    Raises:
+      UserError: a loss is no longer finite, or the run's folder cannot be written. The last good
+        checkpoint stays.
+      SystemExit: after Ctrl-C or SIGTERM, once the step is finished and saved.
+    """
+    per_epoch = steps_per_epoch(data, values.batch_size)
+    if values.resume:
+        runs.check_data(run, data)
+        step = run.restore(model)
+        print(f"Going on with {run.path} at step {step}.")
+    else:
+        step = 0
+        run.create(model.NAME, options.to_flagfile(values), data)
+        run.save(model, step)
+    batches = Batches(data.train, data.n_classes, values.batch_size, values.seed)
+    train_steps = step_loop(model, batches)
+    order = batches.order(step)
+    last_step = values.n_epochs * per_epoch
+
+    with (
+        Stopping() as stopping,
+        runs.saving(run.path),
+        Recorder(model, data, run, values) as recorder,
+        tqdm(total=last_step, initial=step, unit="step", disable=None) as bar,
+    ):
+        while step < last_step:
+            epoch_end = (step // per_epoch + 1) * per_epoch
+            call_end = min(step - step % STEPS_PER_CALL + STEPS_PER_CALL, epoch_end)
+            losses, not_finite = train_steps(_int64(step), _int64(call_end), order)
+            if not_finite >= 0:
+                raise UserError(_not_finite(f"a loss of step {int(not_finite) + 1}", run))
+            losses = {name: float(loss) for name, loss in losses.items()}
+            bar.update(call_end - step)
+            bar.set_postfix({name: f"{loss:.4f}" for name, loss in losses.items()}, refresh=False)
+            step = call_end
+
+            if step % LOG_EVERY == 0:
+                recorder.record_step(step, losses, *batches.batch(_int64(step - 1), order))
+            if step == epoch_end:
+                _save(model, run, step)
+                recorder.record_epoch(step, step // per_epoch, losses)
+                order = batches.order(step)
+            if stopping.signal and step < last_step:
+                _save(model, run, step)
+                bar.close()
+                folder = shlex.quote(str(run.path))
+                print(f"Stopped at step {step} of {last_step}, all saved. To go on:")
+                print(f"  python {shlex.quote(sys.argv[0])} --train --resume --run={folder}")
+                raise SystemExit(128 + stopping.signal)
+        recorder.record_pictures(step)
+    print(f"Finished: {run.path}")
+    print(f"Watch it: tensorboard --logdir {shlex.quote(str(run.tensorboard))}")
+
+
+class Stopping:
+    """Notes Ctrl-C and SIGTERM, so that the step can be finished; a second one ends at once."""
+
+    def __init__(self):
+        self.signal = 0
+
+    def __enter__(self) -> "Stopping":
+        self._previous = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.signal = number
+        signal.signal(number, self._previous[number])
+        print("\nFinishing the step, then saving …", file=sys.stderr)
+
+
+class Recorder:
+    """Writes a run's TensorBoard events and its log."""
+
+    def __init__(self, model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValues):
+        self.model, self.data, self.run, self.values = model, data, run, values
+
+    def __enter__(self) -> "Recorder":
+        self.log = open(self.run.log, "a", encoding="utf-8")
+        self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
+        with self.writer.as_default(step=0):
+            tf.summary.text("Flags", _table(options.to_flagfile(self.values)))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.writer.close()
+        self.log.close()
+
+    def record_step(
+        self, step: int, losses: Mapping[str, float], x: tf.Tensor, y: tf.Tensor
+    ) -> None:
+        """Writes the losses after `step` steps, and what becomes of the batch (x, y)."""
+        self._log(step, losses)
+        with self.writer.as_default(step=step):
+            for name, loss in losses.items():
+                tf.summary.scalar(name, loss)
+            for name, values in self.model.histograms(x, y, _int64(step)).items():
+                tf.summary.histogram(name, values)
+            shape = (-1, *self.data.image_shape)
+            x_hat = self.model.reconstruct(x[:10], y[:10])
+            tf.summary.image("Input Images", tf.reshape(x[:10], shape), max_outputs=10)
+            tf.summary.image("Generated Images", tf.reshape(x_hat, shape), max_outputs=10)
+
+    def record_epoch(self, step: int, epoch: int, losses: Mapping[str, float]) -> None:
+        """Ends an epoch: a line on the screen, and at epochs 1, 2, 5, 10, 20, … the pictures."""
+        line = self._log(step, losses)
+        tqdm.write(f"Epoch {epoch}/{self.values.n_epochs}: {line}")
+        if str(epoch).rstrip("0") in ("1", "2", "5") and epoch < self.values.n_epochs:
+            self.record_pictures(step)
+        self.writer.flush()
+        self.log.flush()
+
+    def record_pictures(self, step: int) -> None:
+        """Writes the pictures to the run's folder and to TensorBoard."""
+        with self.writer.as_default(step=step):
+            write_pictures(self.model, self.data, self.run, step)
+
+    def _log(self, step: int, losses: Mapping[str, float]) -> str:
+        line = ", ".join([f"step {step}", *(f"{name} {loss:.6g}" for name, loss in losses.items())])
+        self.log.write(f"{line}\n")
+        return line
+
+
+def write_pictures(model: tf.Module, data: Dataset, run: runs.Run, step: int | None = None) -> None:
+    """Writes the model's pictures to the run's `images/` and, with a step, to TensorBoard.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    for name, picture in model.pictures(data).items():
+        with runs.saving(run.path):
+            images.save_png(run.images / f"{name}.png", picture)
+        if step is not None:
+            images.to_tensorboard(name, picture, step)
+
+
+def _int64(step: int) -> tf.Tensor:
+    """A tensor, since each Python number would make a `tf.function` anew."""
+    return tf.constant(step, tf.int64)
+
+
+def _save(model: tf.Module, run: runs.Run, step: int) -> None:
+    variables = [v for network in _networks(model) for v in network.variables]
+    if not all(np.isfinite(v.numpy()).all() for v in variables):
+        raise UserError(_not_finite(f"a weight after step {step}", run))
+    run.save(model, step)
+
+
+def _networks(model: tf.Module) -> list[keras.Model]:
+    return [value for value in vars(model).values() if isinstance(value, keras.Model)]
+
+
+def _not_finite(what: str, run: runs.Run) -> str:
+    return (
+        f"{what} is not finite any more; the checkpoint of step {run.newest_step()} in {run.path} "
+        "is kept: start a new run with a smaller --learning_rate"
+    )
+
+
+def _table(lines: list[str]) -> str:
+    return "".join(["| flag |\n|---|\n", *(f"| `{line}` |\n" for line in lines)])

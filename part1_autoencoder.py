@@ -1,0 +1,94 @@
+"""Part 1: an autoencoder.
+
+An encoder squeezes an image into a latent code of two numbers, a decoder makes the image from the
+code again, and both learn to make the copy like the original.
+
+    python part1_autoencoder.py --train      trains, into Results/Autoencoder/
+    python part1_autoencoder.py              loads the newest run and makes its pictures again
+"""
+
+import functools
+
+from adversarial_autoencoder import (
+    images,
+    layers,
+    losses,
+    optimizers,
+    options,
+    training,
+)
+
+import keras
+import tensorflow as tf
+
+
+def encoder(dense, data, flags):
+    """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
+    x = keras.Input([data.input_dim], name="x")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
+    return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
+
+
+def decoder(dense, data, flags):
+    """Codes [batch, z_dim] to images, flat [batch, input_dim] in [0, 1]."""
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
+    return keras.Model(z, dense(hidden, data.input_dim, "d_output", "sigmoid"), name="decoder")
+
+
+class Autoencoder(tf.Module):
+    """The networks, their optimizer, and what is done with them."""
+
+    NAME = "Autoencoder"
+
+    def __init__(self, data, flags):
+        super().__init__()
+        self.flags = flags
+        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
+        self.encoder = encoder(dense, data, flags)
+        self.decoder = decoder(dense, data, flags)
+
+        networks = (self.encoder, self.decoder)
+        self.autoencoder_variables = layers.variables(networks, "e_", "d_")
+
+        adam = functools.partial(optimizers.adam, training.learning_rate(data, flags), flags.beta1)
+        self.autoencoder_optimizer = adam(self.autoencoder_variables)
+
+    @tf.function
+    def train_step(self, x, y, step):
+        # Reconstruction phase: encoder and decoder learn to copy x.
+        with tf.GradientTape() as tape:
+            autoencoder_loss = losses.reconstruction(x, self.reconstruct(x, y))
+        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+        self.autoencoder_optimizer.apply(gradients)
+
+        return {"Autoencoder Loss": autoencoder_loss}
+
+    def reconstruct(self, x, y):
+        return self.decoder(self.encoder(x))
+
+    def histograms(self, x, y, step):
+        return {"Encoder Distribution": self.encoder(x)}
+
+    def pictures(self, data):
+        """Test images beside their copies; what the decoder makes of the code (0, 0)."""
+        x, y = data.test_examples(50)
+        copies = self.reconstruct(x, y)
+        at_zero = self.decoder(tf.zeros([1, self.flags.z_dim]))
+        return {
+            "reconstructions": images.reconstruction_grid(
+                data.as_images(x), data.as_images(copies)
+            ),
+            "at_zero": images.grid(data.as_images(at_zero), n_columns=1),
+        }
+
+
+def main(argv):
+    flags = options.parse(argv, __doc__, z_dim=2)
+    training.main(Autoencoder, flags)
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)

@@ -1,0 +1,142 @@
+"""Part 2: an adversarial autoencoder (AAE).
+
+Part 1, and a discriminator that learns to tell codes from samples of a prior. The encoder learns to
+fool it, until its codes are spread like the prior, with no gaps for the decoder to fall into.
+
+    python part2_aae.py --train              trains, into Results/Adversarial_Autoencoder/
+    python part2_aae.py                      loads the newest run and makes its pictures again
+"""
+
+import functools
+
+from adversarial_autoencoder import (
+    images,
+    layers,
+    losses,
+    optimizers,
+    options,
+    priors,
+    randomness,
+    training,
+)
+
+import keras
+import tensorflow as tf
+
+
+def encoder(dense, data, flags):
+    """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
+    x = keras.Input([data.input_dim], name="x")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
+    return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
+
+
+def decoder(dense, data, flags):
+    """Codes [batch, z_dim] to images, flat [batch, input_dim] in [0, 1]."""
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
+    return keras.Model(z, dense(hidden, data.input_dim, "d_output", "sigmoid"), name="decoder")
+
+
+def discriminator(dense, data, flags):
+    """Codes or prior samples [batch, z_dim] to logits [batch, 1]: is it from the prior?"""
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = dense(z, flags.n_l1, "dc_den1", "relu")
+    hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
+    return keras.Model(z, dense(hidden, 1, "dc_output"), name="discriminator")
+
+
+class AdversarialAutoencoder(tf.Module):
+    """The networks, an optimizer for each phase, and what is done with them."""
+
+    NAME = "Adversarial_Autoencoder"
+
+    def __init__(self, data, flags):
+        super().__init__()
+        self.flags = flags
+        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
+        self.encoder = encoder(dense, data, flags)
+        self.decoder = decoder(dense, data, flags)
+        self.discriminator = discriminator(dense, data, flags)
+
+        networks = (self.encoder, self.decoder, self.discriminator)
+        self.autoencoder_variables = layers.variables(networks, "e_", "d_")
+        self.discriminator_variables = layers.variables(networks, "dc_")
+        self.encoder_variables = layers.variables(networks, "e_")
+
+        adam = functools.partial(optimizers.adam, training.learning_rate(data, flags), flags.beta1)
+        self.autoencoder_optimizer = adam(self.autoencoder_variables)
+        self.discriminator_optimizer = adam(self.discriminator_variables)
+        self.generator_optimizer = adam(self.encoder_variables)
+
+    @tf.function
+    def train_step(self, x, y, step):
+        # Reconstruction phase: encoder and decoder learn to copy x.
+        with tf.GradientTape() as tape:
+            autoencoder_loss = losses.reconstruction(x, self.reconstruct(x, y))
+        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+        self.autoencoder_optimizer.apply(gradients)
+
+        # Regularization phase, 1: the discriminator learns to tell prior samples from codes.
+        with tf.GradientTape() as generator_tape:
+            z = self.encoder(x)  # Serves phase 2 as well, which finds the encoder unchanged.
+        z_prior = self.sample_prior(len(x), step)
+        with tf.GradientTape() as tape:
+            logits = self.discriminator(tf.concat([z_prior, z], 0))
+            discriminator_loss = losses.discriminator(*tf.split(logits, 2))
+        gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
+        self.discriminator_optimizer.apply(gradients)
+
+        # Regularization phase, 2: the encoder learns to fool it.
+        with generator_tape:
+            generator_loss = losses.generator(self.discriminator(z))
+        gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
+        self.generator_optimizer.apply(gradients)
+
+        return {
+            "Autoencoder Loss": autoencoder_loss,
+            "Discriminator Loss": discriminator_loss,
+            "Generator Loss": generator_loss,
+        }
+
+    def sample_prior(self, n, step):
+        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
+        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
+
+    def reconstruct(self, x, y):
+        return self.decoder(self.encoder(x))
+
+    def histograms(self, x, y, step):
+        return {
+            "Encoder Distribution": self.encoder(x),
+            "Real Distribution": self.sample_prior(len(x), step),
+        }
+
+    def pictures(self, data):
+        """What the decoder makes of codes from (-10, -10) to (10, 10); where test codes lie."""
+        if self.flags.z_dim != 2:
+            z = self.sample_prior(196, step=-1)
+            return {"samples": images.grid(data.as_images(self.decoder(z)), n_columns=14)}
+        x, _ = data.test_examples(10_000)
+        manifold = self.decoder(images.manifold_codes(-10, 10, 1.5))
+        return {
+            "manifold": images.grid(data.as_images(manifold), n_columns=14),
+            "codes": images.scatter(
+                self.encoder.predict(x, batch_size=1000, verbose=0),
+                data.test.labels[:10_000],
+                data.class_names,
+                self.flags.prior,
+                self.flags.prior_stddev,
+            ),
+        }
+
+
+def main(argv):
+    flags = options.parse(argv, __doc__, options.define_prior, z_dim=2)
+    training.main(AdversarialAutoencoder, flags)
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)

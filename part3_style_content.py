@@ -1,0 +1,155 @@
+"""Part 3: style apart from content, a supervised adversarial autoencoder.
+
+Part 2, and the decoder is told the label. The code need not hold what the decoder knows already:
+what is left for it is style. The discriminator sees the label too and asks that the codes of *each*
+class be spread like the prior, so that the style says nothing about the class.
+
+    python part3_style_content.py --train    trains, into Results/Supervised/
+    python part3_style_content.py            loads the newest run and makes its pictures again
+"""
+
+import functools
+
+from adversarial_autoencoder import (
+    images,
+    layers,
+    losses,
+    optimizers,
+    options,
+    priors,
+    randomness,
+    training,
+)
+
+import keras
+import tensorflow as tf
+
+
+def encoder(dense, data, flags):
+    """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
+    x = keras.Input([data.input_dim], name="x")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
+    return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
+
+
+def decoder(dense, data, flags):
+    """Labels, one-hot, and codes [batch, z_dim] to images, flat [batch, input_dim] in [0, 1]."""
+    y = keras.Input([data.n_classes], name="y")
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = keras.layers.Concatenate()([y, z])
+    hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
+    return keras.Model([y, z], dense(hidden, data.input_dim, "d_output", "sigmoid"), name="decoder")
+
+
+def discriminator(dense, data, flags):
+    """Labels and codes or prior samples [batch, z_dim] to logits [batch, 1]: is it the prior's?"""
+    y = keras.Input([data.n_classes], name="y")
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = keras.layers.Concatenate()([y, z]) if flags.conditional_discriminator else z
+    hidden = dense(hidden, flags.n_l1, "dc_den1", "relu")
+    hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
+    return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
+
+
+class SupervisedAdversarialAutoencoder(tf.Module):
+    """The networks, an optimizer for each phase, and what is done with them."""
+
+    NAME = "Supervised"
+
+    def __init__(self, data, flags):
+        super().__init__()
+        self.flags = flags
+        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
+        self.encoder = encoder(dense, data, flags)
+        self.decoder = decoder(dense, data, flags)
+        self.discriminator = discriminator(dense, data, flags)
+
+        networks = (self.encoder, self.decoder, self.discriminator)
+        self.autoencoder_variables = layers.variables(networks, "e_", "d_")
+        self.discriminator_variables = layers.variables(networks, "dc_")
+        self.encoder_variables = layers.variables(networks, "e_")
+
+        adam = functools.partial(optimizers.adam, training.learning_rate(data, flags), flags.beta1)
+        self.autoencoder_optimizer = adam(self.autoencoder_variables)
+        self.discriminator_optimizer = adam(self.discriminator_variables)
+        self.generator_optimizer = adam(self.encoder_variables)
+
+    @tf.function
+    def train_step(self, x, y, step):
+        # Reconstruction phase: encoder and decoder learn to copy x, the label given.
+        with tf.GradientTape() as tape:
+            autoencoder_loss = losses.reconstruction(x, self.reconstruct(x, y))
+        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+        self.autoencoder_optimizer.apply(gradients)
+
+        # Regularization phase, 1: the discriminator learns to tell prior samples from codes.
+        with tf.GradientTape() as generator_tape:
+            z = self.encoder(x)  # Serves phase 2 as well, which finds the encoder unchanged.
+        z_prior = self.sample_prior(len(x), step)
+        with tf.GradientTape() as tape:
+            logits = self.discriminator([tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)])
+            discriminator_loss = losses.discriminator(*tf.split(logits, 2))
+        gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
+        self.discriminator_optimizer.apply(gradients)
+
+        # Regularization phase, 2: the encoder learns to fool it.
+        with generator_tape:
+            generator_loss = losses.generator(self.discriminator([y, z]))
+        gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
+        self.generator_optimizer.apply(gradients)
+
+        return {
+            "Autoencoder Loss": autoencoder_loss,
+            "Discriminator Loss": discriminator_loss,
+            "Generator Loss": generator_loss,
+        }
+
+    def sample_prior(self, n, step):
+        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
+        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
+
+    def reconstruct(self, x, y):
+        return self.decoder([y, self.encoder(x)])
+
+    def histograms(self, x, y, step):
+        return {
+            "Encoder Distribution": self.encoder(x),
+            "Real Distribution": self.sample_prior(len(x), step),
+        }
+
+    def pictures(self, data):
+        """Ten styles (rows) as each of the classes (columns): drawn from the prior, and taken
+        from test images."""
+        x, _ = data.test_examples(10)
+        styles = {"prior": self.sample_prior(10, step=-1), "test": self.encoder(x)}
+        sources = {"prior": None, "test": data.as_images(x)}
+        return {
+            f"styles_from_{name}": images.style_grid(
+                data.as_images(self.decoder(every_label_with(z, data.n_classes))),
+                data.n_classes,
+                sources[name],
+            )
+            for name, z in styles.items()
+        }
+
+
+def every_label_with(z, n_classes):
+    """Each code with each label, [n · n_classes, …]: all labels with the first code come first."""
+    y = tf.tile(tf.eye(n_classes), [len(z), 1])
+    return [y, tf.repeat(z, n_classes, axis=0)]
+
+
+def define_flags(flags):
+    options.define_prior(flags)
+    options.boolean(flags, "conditional_discriminator", True, "the discriminator sees the label")
+
+
+def main(argv):
+    flags = options.parse(argv, __doc__, define_flags, z_dim=15)
+    training.main(SupervisedAdversarialAutoencoder, flags)
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)

@@ -1,0 +1,196 @@
+import errno
+import os
+import pathlib
+import shutil
+
+from adversarial_autoencoder import layers, options, runs
+from adversarial_autoencoder.errors import UserError
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import variables
+
+
+class Model(tf.Module):
+    NAME = "Autoencoder"
+
+    def __init__(self, value=0.0):
+        super().__init__()
+        x = keras.Input([3])
+        self.encoder = keras.Model(x, layers.dense(x, 2, "e_output"))
+        self.decoder = keras.Model(x, layers.dense(x, 2, "d_output"))
+        self.set(value)
+
+    def set(self, value):
+        for variable in variables(self):
+            variable.assign(tf.fill(variable.shape, value))
+
+    def get(self):
+        return float(self.encoder.weights[0][0, 0])
+
+
+def open_run(*words, name="Autoencoder", results):
+    values = options.parse(["part1", f"--results_dir={results}", *words], "")
+    return runs.open_run(values, name), values
+
+
+def make_run(results, data, *words):
+    run, values = open_run("--train", *words, results=results)
+    run.create("Autoencoder", options.to_flagfile(values), data)
+    return run
+
+
+def test_a_runs_folder_is_named_after_its_settings(tmp_path, data):
+    run = make_run(tmp_path, data, "--z_dim=3", "--n_epochs=7")
+    time, *settings = run.path.name.rsplit("_", 6)
+    assert settings == ["3", "0.001", "100", "7", "0.9", "Autoencoder"]
+    assert run.path.parent.name == "Autoencoder"
+    assert ":" not in time
+
+
+def test_opening_a_new_run_writes_nothing(tmp_path):
+    open_run("--train", results=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_runs_never_share_a_folder(tmp_path, data):
+    assert len({make_run(tmp_path, data).path for _ in range(5)}) == 5
+
+
+def test_a_checkpoint_brings_back_model_and_step(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.save(Model(0.5), 30)
+    model = Model()
+    assert run.restore(model) == 30
+    assert model.get() == 0.5
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path, data):
+    run = make_run(tmp_path, data)
+    for step in (1, 20, 3, 100, 40):
+        run.save(Model(), step)
+    assert sorted(os.listdir(run.checkpoints)) == [
+        "checkpoint-000000020",
+        "checkpoint-000000040",
+        "checkpoint-000000100",
+        "decoder.keras",
+        "encoder.keras",
+    ]
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "empty"])
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, data, capsys, damage):
+    run = make_run(tmp_path, data)
+    run.save(Model(0.25), 10)
+    run.save(Model(0.5), 20)
+    file = next((run.checkpoints / "checkpoint-000000020").glob("*.data*"))
+    content = bytearray(file.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    elif damage == "truncate":
+        file.write_bytes(content[: len(content) // 2])
+    elif damage == "remove":
+        file.unlink()
+    else:
+        for each in file.parent.iterdir():
+            each.write_bytes(b"")
+    model = Model()
+    assert run.restore(model) == 10
+    assert model.get() == 0.25
+    assert "checkpoint-000000020 is damaged" in capsys.readouterr().err
+
+
+def test_a_run_without_a_whole_checkpoint_is_an_error(tmp_path, data):
+    run = make_run(tmp_path, data)
+    with pytest.raises(UserError, match="no checkpoint"):
+        run.restore(Model())
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, data, monkeypatch):
+    run = make_run(tmp_path, data)
+    run.save(Model(0.25), 10)
+
+    def fill_the_disk(folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runs, "_flush_to_disk", fill_the_disk)
+    with pytest.raises(UserError, match="the disk is full; the checkpoint of step 10 is kept"):
+        run.save(Model(0.5), 20)
+    model = Model()
+    assert run.restore(model) == 10
+    assert model.get() == 0.25
+    assert not list(run.checkpoints.glob("partial*"))
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, data):
+    (tmp_path / "Results").write_text("a file where the folder should be")
+    run, values = open_run("--train", results=tmp_path / "Results")
+    with pytest.raises(UserError, match="Results"):
+        run.create("Autoencoder", options.to_flagfile(values), data)
+
+
+def test_the_newest_run_is_opened_and_its_flags_are_taken_over(tmp_path, data):
+    make_run(tmp_path, data, "--z_dim=3")
+    newest = make_run(tmp_path, data, "--z_dim=4")
+    run, values = open_run(results=tmp_path)
+    assert run.path == newest.path
+    assert values.z_dim == 4
+
+
+def test_run_opens_the_named_run(tmp_path, data):
+    named = make_run(tmp_path, data, "--z_dim=3")
+    make_run(tmp_path, data, "--z_dim=4")
+    run, values = open_run(f"--run={named.path}", results=tmp_path)
+    assert run.path == named.path
+    assert values.z_dim == 3
+
+
+@pytest.mark.parametrize("words", [(), ("--train", "--resume")])
+def test_no_run_there_is_an_error(tmp_path, words):
+    with pytest.raises(UserError, match="there is no run in .*Autoencoder"):
+        open_run(*words, results=tmp_path)
+
+
+def test_a_folder_that_is_no_run_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="not a run's folder"):
+        open_run(f"--run={tmp_path}", results=tmp_path)
+
+
+def test_run_without_resume_does_not_train_over_a_run(tmp_path, data):
+    run = make_run(tmp_path, data)
+    with pytest.raises(UserError, match="--resume"):
+        open_run("--train", f"--run={run.path}", results=tmp_path)
+
+
+def test_a_run_of_another_part_is_an_error(tmp_path, data):
+    run = make_run(tmp_path, data)
+    with pytest.raises(UserError, match="a run of Autoencoder, not of Supervised"):
+        open_run(f"--run={run.path}", name="Supervised", results=tmp_path)
+
+
+def test_other_data_than_the_runs_are_an_error(tmp_path, data):
+    run = make_run(tmp_path, data)
+    runs.check_data(run, data)
+    shuffled = type(data)(
+        data.name, data.train[::-1], data.validation, data.test, data.n_classes, data.class_names
+    )
+    with pytest.raises(UserError, match="trained on other data"):
+        runs.check_data(run, shuffled)
+
+
+def test_exported_models_are_those_of_the_newest_checkpoint(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.save(Model(0.25), 10)
+    run.save(Model(0.5), 20)
+    encoder = keras.models.load_model(run.checkpoints / "encoder.keras")
+    np.testing.assert_array_equal(encoder.predict(np.ones([1, 3]), verbose=0), [[2.0, 2.0]])
+
+
+def test_a_moved_run_is_still_a_run(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.save(Model(0.25), 10)
+    moved = pathlib.Path(shutil.move(run.path, tmp_path / "elsewhere"))
+    assert open_run(f"--run={moved}", results=tmp_path)[0].restore(Model()) == 10

@@ -1,0 +1,190 @@
+import part1_autoencoder
+import part2_aae
+import part3_style_content
+from adversarial_autoencoder import losses, options, training
+from adversarial_autoencoder.errors import UserError
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import SMALL, variables
+
+MODELS = {
+    "part1": (part1_autoencoder.Autoencoder, None),
+    "part2": (part2_aae.AdversarialAutoencoder, options.define_prior),
+    "part3": (
+        part3_style_content.SupervisedAdversarialAutoencoder,
+        part3_style_content.define_flags,
+    ),
+}
+
+
+def build(part, data, *words):
+    model_class, define_flags = MODELS[part]
+    values = options.parse([part, *SMALL, "--initializer=he", *words], "", define_flags)
+    return model_class(data, values)
+
+
+def weights(of_variables):
+    return [np.array(v) for v in of_variables]
+
+
+def changed(before, now):
+    return [bool((a != np.array(b)).any()) for a, b in zip(before, now, strict=True)]
+
+
+def int64(step):
+    return tf.constant(step, tf.int64)
+
+
+def make_batches(data):
+    return training.Batches(data.train, data.n_classes, batch_size=10, seed=0)
+
+
+def first_batch(data):
+    batches = make_batches(data)
+    return batches.batch(int64(0), batches.order(0))
+
+
+@pytest.mark.parametrize("part", MODELS)
+def test_a_step_changes_every_weight_of_every_network(part, data):
+    model = build(part, data)
+    kernels = [v for v in variables(model) if "kernel" in v.path]
+    before = weights(kernels)
+    model.train_step(*first_batch(data), int64(0))
+    assert all(changed(before, kernels))
+
+
+@pytest.mark.parametrize("part", ["part2", "part3"])
+@pytest.mark.parametrize(
+    "optimizer, own, others",
+    [
+        ("autoencoder", ("encoder", "decoder"), ("discriminator",)),
+        ("discriminator", ("discriminator",), ("encoder", "decoder")),
+        ("generator", ("encoder",), ("decoder", "discriminator")),
+    ],
+)
+def test_each_phase_changes_its_own_variables_alone(part, data, optimizer, own, others):
+    model = build(part, data)
+    for name in {"autoencoder", "discriminator", "generator"} - {optimizer}:
+        getattr(model, f"{name}_optimizer").apply = lambda gradients: None
+    kernels = {
+        name: [v for v in getattr(model, name).trainable_variables if "kernel" in v.path]
+        for name in (*own, *others)
+    }
+    before = {name: weights(own_kernels) for name, own_kernels in kernels.items()}
+    model.train_step(*first_batch(data), int64(0))
+    assert all(all(changed(before[name], kernels[name])) for name in own)
+    assert not any(any(changed(before[name], kernels[name])) for name in others)
+
+
+def plain_step(model, x, y, step):
+    """Part 3's step as the article writes it: each phase by itself, an encoder pass for each."""
+    with tf.GradientTape() as tape:
+        autoencoder_loss = losses.reconstruction(x, model.decoder([y, model.encoder(x)]))
+    gradients = tape.gradient(autoencoder_loss, model.autoencoder_variables)
+    model.autoencoder_optimizer.apply(gradients)
+
+    z_prior = model.sample_prior(len(x), step)
+    with tf.GradientTape() as tape:
+        logits_of_prior = model.discriminator([y, z_prior])
+        logits_of_codes = model.discriminator([y, model.encoder(x)])
+        discriminator_loss = losses.discriminator(logits_of_prior, logits_of_codes)
+    gradients = tape.gradient(discriminator_loss, model.discriminator_variables)
+    model.discriminator_optimizer.apply(gradients)
+
+    with tf.GradientTape() as tape:
+        generator_loss = losses.generator(model.discriminator([y, model.encoder(x)]))
+    gradients = tape.gradient(generator_loss, model.encoder_variables)
+    model.generator_optimizer.apply(gradients)
+    return {
+        "Autoencoder Loss": autoencoder_loss,
+        "Discriminator Loss": discriminator_loss,
+        "Generator Loss": generator_loss,
+    }
+
+
+def test_the_fast_loop_equals_the_plain_one(data):
+    fast, plain = build("part3", data), build("part3", data)
+    for name in ("autoencoder", "discriminator", "generator"):
+        keras_adam = tf.keras.optimizers.Adam(0.001, beta_1=0.9, epsilon=1e-8)
+        keras_adam.build(getattr(plain, f"{name.replace('generator', 'encoder')}_variables"))
+        setattr(plain, f"{name}_optimizer", keras_adam)
+    batches = make_batches(data)
+    order = batches.order(0)
+
+    fast_losses, _ = training.step_loop(fast, batches)(int64(0), int64(8), order)
+    for step in map(int64, range(8)):
+        plain_losses = plain_step(plain, *batches.batch(step, order), step)
+
+    for name, loss in plain_losses.items():
+        assert float(fast_losses[name]) == pytest.approx(float(loss), abs=1e-5)
+    for a, b in zip(variables(fast), variables(plain), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+def test_an_epoch_shows_every_image_once_and_the_next_in_another_order(data):
+    batches = make_batches(data)
+
+    def epoch(k):
+        steps = range(k * batches.per_epoch, (k + 1) * batches.per_epoch)
+        x = np.concatenate([batches.batch(int64(s), batches.order(s))[0] for s in steps])
+        return np.rint(x * 255).astype(np.uint8)
+
+    first, second = epoch(0), epoch(1)
+    everything = data.train.images.reshape(len(data.train), -1)
+    np.testing.assert_array_equal(np.unique(first, axis=0), np.unique(everything, axis=0))
+    np.testing.assert_array_equal(np.unique(second, axis=0), np.unique(first, axis=0))
+    assert (first != second).any()
+
+
+def test_a_batch_keeps_images_and_labels_together(data):
+    x, y = first_batch(data)
+    assert x.dtype == y.dtype == tf.float32
+    train = data.train
+    pictures = {
+        image.tobytes(): label for image, label in zip(train.images, train.labels, strict=True)
+    }
+    for image, one_hot in zip(np.rint(x.numpy() * 255).astype(np.uint8), y.numpy(), strict=True):
+        assert one_hot.sum() == 1
+        assert pictures[image.tobytes()] == one_hot.argmax()
+
+
+def test_steps_do_not_depend_on_how_many_are_done_in_a_call(data):
+    def train(*calls):
+        model = build("part2", data)
+        batches = make_batches(data)
+        steps = training.step_loop(model, batches)
+        for first, last in zip(calls, calls[1:], strict=False):
+            steps(int64(first), int64(last), batches.order(0))
+        return weights(variables(model))
+
+    for a, b in zip(train(0, 6), train(0, 1, 4, 6), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_first_step_with_a_loss_that_is_not_finite_is_named(data):
+    model = build("part1", data)
+
+    class Breaking(tf.Module):
+        @tf.function
+        def train_step(self, x, y, step):
+            losses = model.train_step(x, y, step)
+            return {k: tf.where(step >= 3, float("nan"), v) for k, v in losses.items()}
+
+    batches = make_batches(data)
+    steps = training.step_loop(Breaking(), batches)
+    assert int(steps(int64(0), int64(3), batches.order(0))[1]) == -1
+    assert int(steps(int64(2), int64(6), batches.order(0))[1]) == 3
+
+
+def test_a_batch_larger_than_the_data_is_an_error(data):
+    with pytest.raises(UserError, match="--batch_size=111, but .* 110 training images"):
+        training.steps_per_epoch(data, 111)
+
+
+def test_the_rate_falls_at_the_start_of_the_named_epochs(data):
+    values = options.parse(["part1", "--batch_size=10", "--learning_rate_drops=1,3"], "")
+    rate = training.learning_rate(data, values)
+    found = [float(rate(step)) for step in (0, 10, 11, 32, 33)]
+    assert found == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5])
