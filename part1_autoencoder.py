@@ -75,13 +75,11 @@ class Autoencoder(tf.Module):
     def pictures(self, data):
         """Test images beside their copies; what the decoder makes of the code (0, 0)."""
         x, y = data.test_examples(50)
-        copies = self.reconstruct(x, y)
-        at_zero = self.decoder(tf.zeros([1, self.flags.z_dim]))
+        inputs, copies = data.as_images(x), data.as_images(self.reconstruct(x, y))
+        at_zero = data.as_images(self.decoder(tf.zeros([1, self.flags.z_dim])))
         return {
-            "reconstructions": images.reconstruction_grid(
-                data.as_images(x), data.as_images(copies)
-            ),
-            "at_zero": images.grid(data.as_images(at_zero), n_columns=1),
+            "reconstructions": images.reconstruction_grid(inputs, copies),
+            "at_zero": images.grid(at_zero, n_columns=1),
         }
 
 

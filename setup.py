@@ -11,7 +11,7 @@ setup(
     packages=["adversarial_autoencoder"],
     install_requires=[
         "tensorflow>=2.18",
-        "tensorflow-datasets>=4.9",
+        "tensorflow-datasets>=4.9.8",  # Earlier ones ask a cloud store first, for minutes offline.
         "numpy",
         "matplotlib",
         "absl-py",
