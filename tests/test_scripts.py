@@ -1,0 +1,257 @@
+"""The scripts run whole, as a user runs them, on a small data set."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import part1_autoencoder
+import part2_aae
+import part3_style_content
+from adversarial_autoencoder import runs, training
+from adversarial_autoencoder.errors import UserError
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, SMALL
+from tensorflow.core.util import event_pb2
+
+SCRIPTS = {
+    "Autoencoder": part1_autoencoder,
+    "Adversarial_Autoencoder": part2_aae,
+    "Supervised": part3_style_content,
+}
+PHASES = ("autoencoder", "discriminator", "generator")
+
+
+@pytest.fixture
+def start(npz, tmp_path):
+    """Runs a script in this process; returns the newest run's folder."""
+
+    def start_script(name, *words, n_epochs=2):
+        common = (f"--dataset={npz}", f"--results_dir={tmp_path}", *SMALL, f"--n_epochs={n_epochs}")
+        SCRIPTS[name].main([f"{name}.py", *common, *words])
+        return max((tmp_path / name).iterdir())
+
+    return start_script
+
+
+def events(run):
+    for file in sorted((run / "Tensorboard").iterdir()):
+        for record in tf.data.TFRecordDataset(str(file)):
+            yield event_pb2.Event.FromString(record.numpy())
+
+
+def tags(run):
+    return {value.tag for event in events(run) for value in event.summary.value}
+
+
+def tensors(run, step):
+    """Everything in a checkpoint, by name."""
+    reader = tf.train.load_checkpoint(f"{run}/Saved_models/checkpoint-{step:09d}/checkpoint")
+    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+    assert len(names) > 20
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def assert_same_weights(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "name, pictures",
+    [
+        ("Autoencoder", {"at_zero.png", "reconstructions.png"}),
+        ("Adversarial_Autoencoder", {"codes.png", "manifold.png"}),
+        ("Supervised", {"styles_from_prior.png", "styles_from_test.png"}),
+    ],
+)
+def test_a_script_trains_and_draws_and_loads_its_run_again(name, pictures, start, capsys):
+    run = start(name, "--train")
+    assert {path.name for path in (run / "images").iterdir()} == pictures
+    printed = capsys.readouterr().out
+    assert f"Finished: {run}" in printed
+    assert f"tensorboard --logdir {run}/Tensorboard" in printed
+    assert "Autoencoder Loss" in (run / "log" / "log.txt").read_text()
+
+    for path in (run / "images").iterdir():
+        path.unlink()
+    assert start(name) == run
+    assert {path.name for path in (run / "images").iterdir()} == pictures
+
+
+def test_codes_of_other_sizes_have_their_pictures_too(start):
+    run = start("Adversarial_Autoencoder", "--train", "--z_dim=3", "--prior=uniform")
+    assert {path.name for path in (run / "images").iterdir()} == {"samples.png"}
+
+
+def test_the_series_way_is_a_flag(start):
+    assert start("Supervised", "--train", "--noconditional_discriminator")
+
+
+def test_the_event_file_holds_the_series_tags_the_flags_and_the_pictures(start):
+    run = start("Supervised", "--train", "--batch_size=2")  # 110 steps: two points of each curve.
+    losses = {"Autoencoder Loss", "Discriminator Loss", "Generator Loss"}
+    assert tags(run) == losses | {
+        "Encoder Distribution",
+        "Real Distribution",
+        "Input Images",
+        "Generated Images",
+        "Flags",
+        "styles_from_prior",
+        "styles_from_test",
+    }
+    points = [
+        (event.step, value.tag)
+        for event in events(run)
+        for value in event.summary.value
+        if value.tag in losses
+    ]
+    assert sorted(points) == sorted((step, tag) for step in (50, 100) for tag in losses)
+    (flags,) = (v for e in events(run) for v in e.summary.value if v.tag == "Flags")
+    assert b"--batch_size=2" in flags.tensor.string_val[0]
+
+
+def test_the_same_seed_makes_the_same_run_and_another_another(start):
+    first = tensors(start("Adversarial_Autoencoder", "--train"), 22)
+    assert_same_weights(first, tensors(start("Adversarial_Autoencoder", "--train"), 22))
+    other = tensors(start("Adversarial_Autoencoder", "--train", "--seed=1"), 22)
+    assert any((first[name] != other[name]).any() for name in first)
+
+
+@pytest.mark.parametrize("stop_after_call", [1, 2, 3])
+def test_a_run_stopped_by_a_signal_goes_on_to_the_same_weights(
+    stop_after_call, start, monkeypatch, capsys
+):
+    unbroken = tensors(start("Supervised", "--train"), 22)
+    calls = []
+
+    def record_and_interrupt(self, *names, **losses):
+        calls.append(names)
+        if len(calls) == stop_after_call:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(training.tqdm, "update", record_and_interrupt)
+    with pytest.raises(SystemExit) as stop:
+        start("Supervised", "--train")
+    assert stop.value.code == 128 + signal.SIGINT
+    printed = capsys.readouterr().out
+    monkeypatch.undo()
+
+    run = start("Supervised", "--train", "--resume")
+    assert f"--train --resume --run={run}" in printed
+    assert_same_weights(tensors(run, 22), unbroken)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(start, npz, tmp_path):
+    unbroken = tensors(start("Supervised", "--train", n_epochs=200), 2200)
+    command = [sys.executable, str(ROOT / "part3_style_content.py"), "--train", *SMALL]
+    command += [f"--dataset={npz}", "--n_epochs=200", f"--results_dir={tmp_path / 'killed'}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (found := list((tmp_path / "killed").glob("*/*/Saved_models/checkpoint-0000001*"))):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+
+    run = found[0].parent.parent
+    assert not (run / "Saved_models" / "checkpoint-000002200").exists()
+    part3_style_content.main(["part3.py", "--train", "--resume", f"--run={run}"])
+    assert_same_weights(tensors(run, 2200), unbroken)
+
+
+def test_a_run_that_lost_its_newest_checkpoint_goes_on_from_the_one_before(start, capsys):
+    run = start("Autoencoder", "--train")
+    unbroken = tensors(run, 22)
+    next((run / "Saved_models" / "checkpoint-000000022").glob("*.data*")).write_bytes(b"\0" * 99)
+    start("Autoencoder", "--train", "--resume")
+    assert "checkpoint-000000022 is damaged" in capsys.readouterr().err
+    assert_same_weights(tensors(run, 22), unbroken)
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(start):
+    run = start("Autoencoder", "--train")
+    unbroken = tensors(run, 22)
+    assert start("Autoencoder", "--train", "--resume") == run
+    assert_same_weights(tensors(run, 22), unbroken)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(start, tmp_path):
+    with pytest.raises(UserError, match=r"step \d+ is not finite .* smaller --learning_rate"):
+        start("Supervised", "--train", "--learning_rate=1e30")
+    (run,) = (tmp_path / "Supervised").iterdir()
+    assert all(np.isfinite(value).all() for value in tensors(run, 0).values())
+
+
+def test_a_full_disk_while_saving_keeps_the_last_checkpoint(start, monkeypatch, tmp_path):
+    flush, saved = runs._flush_to_disk, []
+
+    def fill_the_disk(folder):
+        saved.append(folder)
+        if len(saved) == 3:
+            raise OSError(28, "No space left on device")
+        flush(folder)
+
+    monkeypatch.setattr(runs, "_flush_to_disk", fill_the_disk)
+    with pytest.raises(UserError, match="the disk is full; the checkpoint of step 11 is kept"):
+        start("Autoencoder", "--train")
+    monkeypatch.undo()
+    unbroken = tensors(start("Autoencoder", "--train"), 22)
+    (broken,) = set((tmp_path / "Autoencoder").iterdir()) - {
+        max((tmp_path / "Autoencoder").iterdir())
+    }
+    start("Autoencoder", "--train", "--resume", f"--run={broken}")
+    assert_same_weights(tensors(broken, 22), unbroken)
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--train", "--batch_size=111"], "--batch_size=111"),
+        (["--train", "--dataset=nowhere.npz"], "nowhere.npz"),
+        (["--train", "--n_images=500"], "--n_images=500"),
+        ([], "there is no run"),
+        (["--train", "--resume"], "there is no run"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_written(words, told, start, tmp_path):
+    with pytest.raises(UserError, match=told):
+        start("Supervised", *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_flag_that_contradicts_the_resumed_run_is_told_and_the_run_is_untouched(start):
+    run = start("Autoencoder", "--train")
+    before = tensors(run, 22)
+    with pytest.raises(UserError, match="--z_dim=7 contradicts"):
+        start("Autoencoder", "--train", "--resume", "--z_dim=7")
+    assert_same_weights(tensors(run, 22), before)
+
+
+def test_mixed_precision_trains_and_its_weights_stay_float32(start):
+    run = start("Supervised", "--train", "--precision=mixed_bfloat16")
+    floats = [v for v in tensors(run, 22).values() if v.dtype.kind == "f"]
+    assert floats and all(value.dtype == np.float32 for value in floats)
+
+
+def test_exported_models_open_where_this_package_is_not(start):
+    run = start("Supervised", "--train")
+    program = f"""
+import keras, numpy as np
+encoder = keras.models.load_model("{run}/Saved_models/encoder.keras")
+decoder = keras.models.load_model("{run}/Saved_models/decoder.keras")
+z = encoder.predict(np.ones([2, 90], "float32"), verbose=0)
+x = decoder.predict([np.eye(3, dtype="float32")[:2], z], verbose=0)
+assert z.shape == (2, 15) and x.shape == (2, 90) and 0 <= x.min() and x.max() <= 1
+import sys
+assert not any("adversarial" in name for name in sys.modules)
+"""
+    path = pathlib.Path(run) / "program.py"
+    path.write_text(program)
+    subprocess.run([sys.executable, str(path)], check=True, cwd=run)
