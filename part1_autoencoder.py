@@ -21,6 +21,8 @@ from adversarial_autoencoder import (
 import keras
 import tensorflow as tf
 
+DEFAULTS = dict(z_dim=2)
+
 
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
@@ -66,8 +68,11 @@ class Autoencoder(tf.Module):
 
         return {"Autoencoder Loss": autoencoder_loss}
 
+    def decode(self, z, y):
+        return self.decoder(z)
+
     def reconstruct(self, x, y):
-        return self.decoder(self.encoder(x))
+        return self.decode(self.encoder(x), y)
 
     def histograms(self, x, y, step):
         return {"Encoder Distribution": self.encoder(x)}
@@ -84,7 +89,7 @@ class Autoencoder(tf.Module):
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, z_dim=2)
+    flags = options.parse(argv, __doc__, **DEFAULTS)
     training.main(Autoencoder, flags)
 
 

@@ -23,6 +23,8 @@ from adversarial_autoencoder import (
 import keras
 import tensorflow as tf
 
+DEFAULTS = dict(z_dim=2)
+
 
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
@@ -105,8 +107,11 @@ class AdversarialAutoencoder(tf.Module):
         seed = randomness.stateless_seed(self.flags.seed, "prior", step)
         return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
 
+    def decode(self, z, y):
+        return self.decoder(z)
+
     def reconstruct(self, x, y):
-        return self.decoder(self.encoder(x))
+        return self.decode(self.encoder(x), y)
 
     def histograms(self, x, y, step):
         return {
@@ -115,12 +120,13 @@ class AdversarialAutoencoder(tf.Module):
         }
 
     def pictures(self, data):
-        """What the decoder makes of codes from (-10, -10) to (10, 10); where test codes lie."""
+        """What the decoder makes of codes (-10, -10) to (10, 10); where test codes lie."""
         if self.flags.z_dim != 2:
             z = self.sample_prior(196, step=-1)
             return {"samples": images.grid(data.as_images(self.decoder(z)), n_columns=14)}
         x, _ = data.test_examples(10_000)
-        manifold = self.decoder(images.manifold_codes(-10, 10, 1.5))
+        reach = priors.extent(self.flags.prior, self.flags.prior_stddev)
+        manifold = self.decoder(images.manifold_codes(-reach, reach, step=0.15 * reach))
         return {
             "manifold": images.grid(data.as_images(manifold), n_columns=14),
             "codes": images.scatter(
@@ -134,7 +140,7 @@ class AdversarialAutoencoder(tf.Module):
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, options.define_prior, z_dim=2)
+    flags = options.parse(argv, __doc__, options.define_prior, **DEFAULTS)
     training.main(AdversarialAutoencoder, flags)
 
 

@@ -24,6 +24,8 @@ from adversarial_autoencoder import (
 import keras
 import tensorflow as tf
 
+DEFAULTS = dict(z_dim=15, learning_rate=0.0003, beta1=0.5, initializer="he", prior_stddev=1.0)
+
 
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
@@ -110,8 +112,11 @@ class SupervisedAdversarialAutoencoder(tf.Module):
         seed = randomness.stateless_seed(self.flags.seed, "prior", step)
         return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
 
+    def decode(self, z, y):
+        return self.decoder([y, z])
+
     def reconstruct(self, x, y):
-        return self.decoder([y, self.encoder(x)])
+        return self.decode(self.encoder(x), y)
 
     def histograms(self, x, y, step):
         return {
@@ -120,25 +125,18 @@ class SupervisedAdversarialAutoencoder(tf.Module):
         }
 
     def pictures(self, data):
-        """Ten styles (rows) as each of the classes (columns): drawn from the prior, and taken
-        from test images."""
+        """Ten styles (rows) as each class (columns): drawn from the prior, and of test images."""
         x, _ = data.test_examples(10)
-        styles = {"prior": self.sample_prior(10, step=-1), "test": self.encoder(x)}
-        sources = {"prior": None, "test": data.as_images(x)}
         return {
-            f"styles_from_{name}": images.style_grid(
-                data.as_images(self.decoder(every_label_with(z, data.n_classes))),
-                data.n_classes,
-                sources[name],
-            )
-            for name, z in styles.items()
+            "styles_from_prior": self.style_grid(data, self.sample_prior(10, step=-1)),
+            "styles_from_test": self.style_grid(data, self.encoder(x), data.as_images(x)),
         }
 
-
-def every_label_with(z, n_classes):
-    """Each code with each label, [n · n_classes, …]: all labels with the first code come first."""
-    y = tf.tile(tf.eye(n_classes), [len(z), 1])
-    return [y, tf.repeat(z, n_classes, axis=0)]
+    def style_grid(self, data, z, sources=None):
+        """Each code with each label, decoded in one batch."""
+        y = tf.tile(tf.eye(data.n_classes), [len(z), 1])
+        x = self.decode(tf.repeat(z, data.n_classes, axis=0), y)
+        return images.style_grid(data.as_images(x), data.n_classes, sources)
 
 
 def define_flags(flags):
@@ -147,7 +145,7 @@ def define_flags(flags):
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, define_flags, z_dim=15)
+    flags = options.parse(argv, __doc__, define_flags, **DEFAULTS)
     training.main(SupervisedAdversarialAutoencoder, flags)
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-import keras
-
 from adversarial_autoencoder import randomness
+
+import keras
 
 INITIALIZERS = ("normal", "he")
 
@@ -49,9 +49,9 @@ def dense(
     )(inputs)
     if is_hidden:
         return outputs
-    return keras.layers.Activation(
-        activation or "linear", dtype="float32", name=f"{name}_float32"
-    )(outputs)
+    return keras.layers.Activation(activation or "linear", dtype="float32", name=f"{name}_float32")(
+        outputs
+    )
 
 
 def variables(networks: Iterable[keras.Model], *prefixes: str) -> list[keras.Variable]:

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from adversarial_autoencoder import layers, priors
 from adversarial_autoencoder.errors import UserError
 
 from absl import flags
@@ -25,6 +26,8 @@ ACTIONS = (
     "flagfile",
     "undefok",
 )
+
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 _TRUE_WORDS = ("true", "t", "yes", "y", "1")
 _FALSE_WORDS = ("false", "f", "no", "n", "0")
@@ -80,6 +83,11 @@ def parse(
         )
     if values.resume and not values.train:
         raise CommandLineError("--resume goes on with training: give --train too")
+    if "prior" in values:
+        try:
+            priors.check(values.prior, values.z_dim)
+        except ValueError as error:
+            raise CommandLineError(str(error)) from None
     return values
 
 
@@ -88,15 +96,34 @@ def boolean(values: flags.FlagValues, name: str, default: bool, meaning: str) ->
     flags.DEFINE_boolean(name, default, meaning, flag_values=values)
 
 
+def integer(values: flags.FlagValues, name: str, default: int, meaning: str) -> None:
+    """Defines a flag that is a whole number, at least 1."""
+    flags.DEFINE_integer(name, default, meaning, lower_bound=1, flag_values=values)
+
+
+def number(values: flags.FlagValues, name: str, default: float, meaning: str) -> None:
+    """Defines a flag that is a number above 0."""
+    flags.DEFINE_float(name, default, meaning, flag_values=values)
+    _must(name, lambda v: 0 < v < float("inf"), "must be a number above 0", values)
+
+
+def string(values: flags.FlagValues, name: str, default: str | None, meaning: str) -> None:
+    """Defines a flag that is any text."""
+    flags.DEFINE_string(name, default, meaning, flag_values=values)
+
+
+def choice(
+    values: flags.FlagValues, name: str, default: str, choices: Sequence[str], meaning: str
+) -> None:
+    """Defines a flag that is one of several words."""
+    meaning = f"{', '.join(choices)}: {meaning}"
+    flags.DEFINE_enum(name, default, choices, meaning, flag_values=values)
+
+
 def define_prior(values: flags.FlagValues) -> None:
     """Defines the flags of the prior that the codes should fit."""
-    flags.DEFINE_enum(
-        "prior", "gaussian", ("gaussian", "uniform"), "distribution of codes", flag_values=values
-    )
-    flags.DEFINE_float(
-        "prior_stddev", 5.0, "standard deviation of the prior, each dimension", flag_values=values
-    )
-    _must("prior_stddev", lambda v: v > 0, "must be above 0", values)
+    choice(values, "prior", "gaussian", priors.NAMES, "the distribution of the codes")
+    number(values, "prior_stddev", 5.0, "spread of a gaussian or uniform prior, each dimension")
 
 
 def is_given(values: flags.FlagValues, name: str) -> bool:
@@ -164,58 +191,43 @@ def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:
 
 
 def _define_shared(values: flags.FlagValues) -> None:
-    def integer(name, default, meaning, **bounds):
-        flags.DEFINE_integer(name, default, meaning, flag_values=values, **bounds)
+    string(values, "flagfile", "", "file with one flag a line, read where it stands")
+    string(values, "undefok", "", "names of flags that may be unknown, comma-separated")
 
-    def number(name, default, meaning, **bounds):
-        flags.DEFINE_float(name, default, meaning, flag_values=values, **bounds)
-
-    def string(name, default, meaning):
-        flags.DEFINE_string(name, default, meaning, flag_values=values)
-
-    def choice(name, default, choices, meaning):
-        flags.DEFINE_enum(name, default, choices, meaning, flag_values=values)
-
-    string("flagfile", "", "file with one flag a line, read where it stands")
-    string("undefok", "", "names of flags that may be unknown, comma-separated")
-
-    boolean(
-        values,
-        "train",
-        False,
-        "train; without it the newest run is loaded and drawn again",
-    )
+    boolean(values, "train", False, "train; without it the newest run is loaded and drawn again")
     boolean(values, "resume", False, "with --train: go on with the newest run, to the same end")
     boolean(values, "evaluate", False, "measure the run: a table, and metrics.json in its folder")
     boolean(values, "show", False, "open a window with each picture")
-    string("run", None, "the run folder meant by the above (the newest by default)")
+    string(values, "run", None, "the run folder meant by the above (the newest by default)")
+    string(values, "results_dir", "Results", "where the runs' folders are made")
 
-    string("dataset", "auto", "auto, mnist, glyphs, a TFDS image data set, or a path to an .npz")
-    string("data_dir", None, "where prepared data lie: MNIST's .gz files, mnist.npz, TFDS' folders")
-    string("results_dir", "Results", "where the runs' folders are made")
-    integer("n_images", 0, "train on the first so many images; 0: on all", lower_bound=0)
+    string(values, "dataset", "auto", "auto, mnist, glyphs, a TFDS image data set, a path to .npz")
+    string(values, "data_dir", None, "where data lie: MNIST's .gz files, mnist.npz, TFDS' folders")
+    flags.DEFINE_integer(
+        "n_images", 0, "train on the first so many; 0: all", lower_bound=0, flag_values=values
+    )
 
-    integer("z_dim", 2, "size of the latent code", lower_bound=1)
-    integer("n_l1", 1000, "units of the first hidden layer", lower_bound=1)
-    integer("n_l2", 1000, "units of the second hidden layer", lower_bound=1)
-    choice("initializer", "normal", ("normal", "he"), "first weights: N(0, 0.01²), or He's")
+    integer(values, "z_dim", 2, "size of the latent code")
+    integer(values, "n_l1", 1000, "units of the first hidden layer")
+    integer(values, "n_l2", 1000, "units of the second hidden layer")
+    choice(values, "initializer", "normal", layers.INITIALIZERS, "first weights, N(0, 0.01²) or He")
 
-    integer("batch_size", 100, "images in a step", lower_bound=1)
-    integer("n_epochs", 1000, "passes over the training images", lower_bound=1)
-    number("learning_rate", 0.001, "Adam's learning rate")
-    number("beta1", 0.9, "Adam's beta1", lower_bound=0.0)
+    integer(values, "batch_size", 100, "images in a step")
+    integer(values, "n_epochs", 1000, "passes over the training images")
+    number(values, "learning_rate", 0.001, "Adam's learning rate")
+    flags.DEFINE_float("beta1", 0.9, "Adam's beta1", flag_values=values)
+    _must("beta1", lambda v: 0 <= v < 1, "must be at least 0 and below 1", values)
     flags.DEFINE_list(
         "learning_rate_drops",
         [],
         "epochs after which the learning rate falls to a tenth, such as 20,30",
         flag_values=values,
     )
-    integer("seed", 0, "same seed, same machine: the same run, bit for bit", lower_bound=0)
-    choice("precision", "float32", ("float32", "mixed_bfloat16"), "arithmetic of the layers")
-
-    _must("learning_rate", lambda v: v > 0, "must be above 0", values)
-    _must("beta1", lambda v: v < 1, "must be below 1", values)
     _must("learning_rate_drops", _are_epochs, "takes growing epochs such as 20,30", values)
+    flags.DEFINE_integer(
+        "seed", 0, "same seed, same machine: the same run", lower_bound=0, flag_values=values
+    )
+    choice(values, "precision", "float32", PRECISIONS, "arithmetic of the layers")
 
 
 def _must(name: str, test: Callable, message: str, values: flags.FlagValues) -> None:

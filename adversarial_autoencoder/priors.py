@@ -271,6 +271,16 @@ def on_roll(position: tf.Tensor, across: tf.Tensor = 0.0, scale: float = 1.0) ->
     return scale * tf.stack([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)
 
 
+def extent(name: str, stddev: float = 5.0, scale: float = 1.0) -> float:
+    """How far from 0 the prior's pictures reach: 10 for the series' N(0, 5²), its plot's edge."""
+    return {
+        "gaussian": 2 * stddev,
+        "gaussian_mixture": scale * (PETAL_DISTANCE + 2 * PETAL_ALONG),
+        "swiss_roll": scale * ROLL_RADIUS,
+        "uniform": math.sqrt(3) * stddev,
+    }[name]
+
+
 def check(name: str, z_dim: int) -> None:
     """Raises ValueError, with what to do, where there is no prior `name` in z_dim dimensions."""
     if name not in NAMES:

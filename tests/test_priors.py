@@ -17,6 +17,14 @@ def draw(name: str, n: int = 40_000, z_dim: int = 2, step: int = 0, **settings) 
     return priors.sample(name, n, z_dim, seed(step), **settings).numpy()
 
 
+@pytest.mark.parametrize("name", priors.NAMES)
+def test_pictures_reach_as_far_as_most_of_the_prior(name):
+    reach = priors.extent(name, stddev=3.0)
+    inside = (np.abs(draw(name, stddev=3.0)) <= reach).all(axis=1).mean()
+    assert 0.85 < inside <= 1
+    assert np.quantile(np.abs(draw(name, stddev=3.0)), 0.999) > 0.9 * reach
+
+
 @pytest.mark.parametrize("name", ["gaussian", "uniform"])
 @pytest.mark.parametrize("stddev", [1.0, 5.0])
 def test_stddev_is_the_standard_deviation_of_each_dimension(name, stddev):

@@ -1,0 +1,262 @@
+"""Images per second of part 3's train step, beside what a reader could run instead.
+
+    python benchmarks/train_step.py
+
+In one run, in turn, round by round, so that a machine that changes its speed changes it for all:
+
+- this project: part 3's step in the loop of `training.py`, float32 and mixed_bfloat16;
+- plain TF 2: one `tf.function` a step, each phase by itself, Keras' Adam, a tf.data pipeline with
+  shuffle, batch and prefetch;
+- the 2017 way: a `compat.v1` graph, three `session.run` a step, NumPy batches;
+- the floor: the matrix products of the step and nothing else.
+
+Times are medians over the rounds; ratios are medians of the rounds' own ratios.
+"""
+
+import functools
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import part3_style_content
+from adversarial_autoencoder import datasets, losses, options, randomness, training
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+INPUT_DIM, N_CLASSES, N_IMAGES = 784, 10, 55_000
+
+
+def define_flags(flags):
+    part3_style_content.define_flags(flags)
+    options.integer(flags, "n_rounds", 9, "how often each of them is timed")
+    options.integer(flags, "n_steps", 100, "steps in a round")
+
+
+def random_data():
+    """Random pixels in MNIST's shape: the time of a dense layer does not depend on them."""
+    generator = randomness.numpy_generator(0, "benchmark")
+    pixels = generator.integers(0, 256, [N_IMAGES, 28, 28, 1], np.uint8)
+    labels = generator.integers(0, N_CLASSES, N_IMAGES, np.int32)
+    split = datasets.Split(pixels, labels)
+    names = tuple(map(str, range(N_CLASSES)))
+    return datasets.Dataset("random", split, split[:0], split[:0], N_CLASSES, names)
+
+
+def project(data, flags, precision):
+    """This project's step, in its own loop."""
+    keras.mixed_precision.set_global_policy(precision)
+    model = part3_style_content.SupervisedAdversarialAutoencoder(data, flags)
+    batches = training.Batches(data.train, data.n_classes, flags.batch_size, flags.seed)
+    train_steps = training.step_loop(model, batches)
+    order = batches.order(0)
+
+    def run(n_steps):
+        for first in range(0, n_steps, training.STEPS_PER_CALL):
+            last = min(first + training.STEPS_PER_CALL, n_steps)
+            train_steps(tf.constant(first, tf.int64), tf.constant(last, tf.int64), order)
+
+    run(1)
+    keras.mixed_precision.set_global_policy("float32")
+    return run
+
+
+def plain(data, flags):
+    """The step as most TensorFlow 2 tutorials would write it."""
+    model = part3_style_content.SupervisedAdversarialAutoencoder(data, flags)
+    encoder, decoder, discriminator = model.encoder, model.decoder, model.discriminator
+    encoder_variables = encoder.trainable_variables
+    autoencoder_variables = encoder_variables + decoder.trainable_variables
+    discriminator_variables = discriminator.trainable_variables
+    autoencoder_adam, discriminator_adam, generator_adam = (
+        keras.optimizers.Adam(flags.learning_rate, flags.beta1) for _ in range(3)
+    )
+
+    @tf.function
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            autoencoder_loss = losses.reconstruction(x, decoder([y, encoder(x)]))
+        gradients = tape.gradient(autoencoder_loss, autoencoder_variables)
+        autoencoder_adam.apply_gradients(zip(gradients, autoencoder_variables, strict=True))
+
+        z_prior = flags.prior_stddev * tf.random.normal([len(x), flags.z_dim])
+        with tf.GradientTape() as tape:
+            discriminator_loss = losses.discriminator(
+                discriminator([y, z_prior]), discriminator([y, encoder(x)])
+            )
+        gradients = tape.gradient(discriminator_loss, discriminator_variables)
+        discriminator_adam.apply_gradients(zip(gradients, discriminator_variables, strict=True))
+
+        with tf.GradientTape() as tape:
+            generator_loss = losses.generator(discriminator([y, encoder(x)]))
+        gradients = tape.gradient(generator_loss, encoder_variables)
+        generator_adam.apply_gradients(zip(gradients, encoder_variables, strict=True))
+        return autoencoder_loss, discriminator_loss, generator_loss
+
+    x = data.train.images.reshape(N_IMAGES, -1).astype(np.float32) / 255
+    y = keras.utils.to_categorical(data.train.labels)
+    pipeline = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(10_000).repeat()
+    batches = iter(pipeline.batch(flags.batch_size).prefetch(tf.data.AUTOTUNE))
+
+    def run(n_steps):
+        for _ in range(n_steps):
+            train_step(*next(batches))
+
+    run(1)
+    return run
+
+
+def graph_of_2017(data, flags):
+    """The step as the 2017 program did it: a graph, a session, three runs of it."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default():
+        x_input = v1.placeholder(tf.float32, [flags.batch_size, INPUT_DIM])
+        y_input = v1.placeholder(tf.float32, [flags.batch_size, N_CLASSES])
+        prior = v1.placeholder(tf.float32, [flags.batch_size, flags.z_dim])
+
+        def network(inputs, prefix, *sizes):
+            for k, n_out in enumerate(sizes):
+                with v1.variable_scope(f"{prefix}_{k}", reuse=v1.AUTO_REUSE):
+                    kernel = v1.get_variable("kernel", [inputs.shape[1], n_out])
+                    bias = v1.get_variable("bias", [n_out], initializer=v1.zeros_initializer())
+                inputs = tf.add(tf.matmul(inputs, kernel), bias)
+                if k < len(sizes) - 1:
+                    inputs = tf.nn.relu(inputs)
+            return inputs
+
+        hidden = (flags.n_l1, flags.n_l2)
+        z = network(x_input, "e", *hidden, flags.z_dim)
+        x_hat = tf.nn.sigmoid(network(tf.concat([y_input, z], 1), "d", *hidden, INPUT_DIM))
+
+        def discriminate(codes):
+            see_label = flags.conditional_discriminator
+            seen = tf.concat([y_input, codes], 1) if see_label else codes
+            return network(seen, "c", *hidden, 1)
+
+        logits_of_prior, logits_of_codes = discriminate(prior), discriminate(z)
+
+        def minimize(loss, *prefixes):
+            variables = [v for v in v1.trainable_variables() if v.name.startswith(prefixes)]
+            adam = v1.train.AdamOptimizer(flags.learning_rate, flags.beta1)
+            return adam.minimize(loss, var_list=variables)
+
+        phases = [
+            minimize(losses.reconstruction(x_input, x_hat), "e_", "d_"),
+            minimize(losses.discriminator(logits_of_prior, logits_of_codes), "c_"),
+            minimize(losses.generator(logits_of_codes), "e_"),
+        ]
+        session = v1.Session()
+        session.run(v1.global_variables_initializer())
+
+    x = data.train.images.reshape(N_IMAGES, -1).astype(np.float32) / 255
+    y = keras.utils.to_categorical(data.train.labels)
+    generator = randomness.numpy_generator(0, "batches of 2017")
+    order = generator.permutation(N_IMAGES)
+
+    def run(n_steps):
+        for step in range(n_steps):
+            rows = order[step * flags.batch_size : (step + 1) * flags.batch_size]
+            z_prior = flags.prior_stddev * generator.standard_normal([len(rows), flags.z_dim])
+            feed = {x_input: x[rows], y_input: y[rows], prior: z_prior}
+            for phase in phases:
+                session.run(phase, feed)
+
+    run(1)
+    return run
+
+
+def matrix_products(flags):
+    """The matrix products of the step: of the values, and of the gradients that are needed."""
+    batch, n_l1, n_l2, z_dim = flags.batch_size, flags.n_l1, flags.n_l2, flags.z_dim
+    seen = z_dim + (N_CLASSES if flags.conditional_discriminator else 0)
+    draw = functools.partial(tf.random.stateless_normal, seed=[0, 0])
+
+    def network(*sizes):
+        return [draw(shape) for shape in zip(sizes, sizes[1:], strict=False)]
+
+    encoder = network(INPUT_DIM, n_l1, n_l2, z_dim)
+    decoder = network(N_CLASSES + z_dim, n_l1, n_l2, INPUT_DIM)
+    discriminator = network(seen, n_l1, n_l2, 1)
+
+    def uses(kernels, rows, weight_gradients=True, input_gradient=False):
+        """(kernel, rows, whether its gradient is taken, whether its input's gradient is)."""
+        return [
+            (kernel, rows, weight_gradients, k > 0 or input_gradient)
+            for k, kernel in enumerate(kernels)
+        ]
+
+    products = [
+        *uses(encoder, batch),
+        *uses(decoder, batch, input_gradient=True),
+        *uses(discriminator, 2 * batch),
+        *uses(discriminator, batch, weight_gradients=False, input_gradient=True),
+        *uses(encoder, batch),
+    ]
+    values = [draw([rows, kernel.shape[0]]) for kernel, rows, _, _ in products]
+    gradients = [draw([rows, kernel.shape[1]]) for kernel, rows, _, _ in products]
+
+    @tf.function
+    def multiply(n_steps):
+        total = 0.0
+        for step in tf.range(n_steps):
+            # Another factor each step, or the optimizer of graphs would multiply only once.
+            factor = 1.0 + 1e-6 * tf.cast(step, tf.float32)
+            for (kernel, _, weights, inputs), x, dy in zip(
+                products, values, gradients, strict=True
+            ):
+                x, dy = x * factor, dy * factor
+                total += tf.matmul(x, kernel)[0, 0]
+                if weights:
+                    total += tf.matmul(x, dy, transpose_a=True)[0, 0]
+                if inputs:
+                    total += tf.matmul(dy, kernel, transpose_b=True)[0, 0]
+        return total
+
+    def run(n_steps):
+        float(multiply(tf.constant(n_steps)))
+
+    run(1)
+    return run
+
+
+def measure(contenders, n_rounds, n_steps):
+    """Seconds a step, name to array [n_rounds]; all of them in turn in each round."""
+    seconds = {name: [] for name in contenders}
+    for run in contenders.values():
+        run(n_steps // 4)
+    for _ in range(n_rounds):
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            run(n_steps)
+            seconds[name].append((time.perf_counter() - start) / n_steps)
+    return {name: np.array(times) for name, times in seconds.items()}
+
+
+def main(argv):
+    flags = options.parse(argv, __doc__, define_flags, **part3_style_content.DEFAULTS)
+    training.set_up(flags)
+    data = random_data()
+    contenders = {
+        "this project": project(data, flags, "float32"),
+        "plain TF 2": plain(data, flags),
+        "the 2017 way": graph_of_2017(data, flags),
+        "matrix products alone": matrix_products(flags),
+        "this project, mixed_bfloat16": project(data, flags, "mixed_bfloat16"),
+    }
+    seconds = measure(contenders, flags.n_rounds, flags.n_steps)
+    print(f"Part 3's step, batches of {flags.batch_size}, medians of {flags.n_rounds} rounds:\n")
+    print("| | ms a step | images a second | time, in this project's |")
+    print("|---|---|---|---|")
+    for name, times in seconds.items():
+        ratio = np.median(times / seconds["this project"])
+        step = np.median(times)
+        print(f"| {name} | {1000 * step:.1f} | {flags.batch_size / step:,.0f} | {ratio:.2f} |")
+    faster = np.median(seconds["plain TF 2"] / seconds["this project, mixed_bfloat16"])
+    print(f"\nmixed_bfloat16 is {faster:.2f} times as fast as plain TF 2.")
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)
