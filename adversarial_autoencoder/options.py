@@ -188,6 +188,9 @@ def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:
     except UserError as error:
         print(f"{script}: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, CommandLineError) else 1)
+    except KeyboardInterrupt:  # Outside the training loop, which saves first.
+        print(f"{script}: interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def _define_shared(values: flags.FlagValues) -> None:

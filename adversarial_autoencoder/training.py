@@ -248,7 +248,7 @@ class Recorder:
         self.model, self.data, self.run, self.values = model, data, run, values
 
     def __enter__(self) -> "Recorder":
-        self.log = open(self.run.log, "a", encoding="utf-8")
+        self.log = open(self.run.log, "a", buffering=1, encoding="utf-8")
         self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
         with self.writer.as_default(step=0):
             tf.summary.text("Flags", _table(options.to_flagfile(self.values)))
@@ -280,7 +280,6 @@ class Recorder:
         if str(epoch).rstrip("0") in ("1", "2", "5") and epoch < self.values.n_epochs:
             self.record_pictures(step)
         self.writer.flush()
-        self.log.flush()
 
     def record_pictures(self, step: int) -> None:
         """Writes the pictures to the run's folder and to TensorBoard."""
