@@ -10,6 +10,7 @@ code again, and both learn to make the copy like the original.
 import functools
 
 from adversarial_autoencoder import (
+    evaluation,
     images,
     layers,
     losses,
@@ -86,6 +87,9 @@ class Autoencoder(tf.Module):
             "reconstructions": images.reconstruction_grid(inputs, copies),
             "at_zero": images.grid(at_zero, n_columns=1),
         }
+
+    def metrics(self, data, cache_dir):
+        return evaluation.measure_reconstruction(self, data)
 
 
 def main(argv):

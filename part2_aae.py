@@ -10,6 +10,7 @@ fool it, until its codes are spread like the prior, with no gaps for the decoder
 import functools
 
 from adversarial_autoencoder import (
+    evaluation,
     images,
     layers,
     losses,
@@ -137,6 +138,9 @@ class AdversarialAutoencoder(tf.Module):
                 self.flags.prior_stddev,
             ),
         }
+
+    def metrics(self, data, cache_dir):
+        return evaluation.measure_reconstruction(self, data) | evaluation.measure_codes(self, data)
 
 
 def main(argv):

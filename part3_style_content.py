@@ -11,6 +11,7 @@ class be spread like the prior, so that the style says nothing about the class.
 import functools
 
 from adversarial_autoencoder import (
+    evaluation,
     images,
     layers,
     losses,
@@ -137,6 +138,13 @@ class SupervisedAdversarialAutoencoder(tf.Module):
         y = tf.tile(tf.eye(data.n_classes), [len(z), 1])
         x = self.decode(tf.repeat(z, data.n_classes, axis=0), y)
         return images.style_grid(data.as_images(x), data.n_classes, sources)
+
+    def metrics(self, data, cache_dir):
+        return (
+            evaluation.measure_reconstruction(self, data)
+            | evaluation.measure_codes(self, data)
+            | evaluation.measure_style_and_content(self, data, cache_dir)
+        )
 
 
 def define_flags(flags):

@@ -6,18 +6,21 @@ A model is a `tf.Module` with
 - `train_step(x, y, step)`: a `tf.function` that does all phases of one step on float32 images `x`
   [batch, input_dim] in [0, 1] and one-hot labels `y` [batch, n_classes], and returns the losses,
 - `reconstruct(x, y)`, `histograms(x, y, step)`: what TensorBoard shows beside the losses,
-- `pictures(data)`: the pictures by name, uint8 [height, width, channels].
+- `pictures(data)`: the pictures by name, uint8 [height, width, channels],
+- `metrics(data, cache_dir)`: the numbers by name, from the measures in `evaluation`.
 
 Everything that the loop needs to go on at step k is in the checkpoint of step k: batches and random
 draws are functions of the seed and k.
 """
 
+import contextlib
+import pathlib
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping
 
-from adversarial_autoencoder import datasets, images, options, randomness, runs
+from adversarial_autoencoder import datasets, evaluation, images, options, randomness, runs
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.errors import UserError
 
@@ -54,12 +57,14 @@ def main(model_class: type[tf.Module], values: flags.FlagValues) -> None:
     values.dataset = data.name  # Not `auto`: a run goes on with the data that it began with.
     model = model_class(data, values)
     if values.train:
-        train(model, data, run, values)
+        step = train(model, data, run, values)
     else:
         runs.check_data(run, data)
         step = run.restore(model)
         print(f"Loaded {run.path}, trained for {step} steps.")
         write_pictures(model, data, run)
+    if values.evaluate:
+        evaluate(model, data, run, step, pathlib.Path(values.results_dir) / "Classifiers")
     if values.show:
         for name, picture in model.pictures(data).items():
             images.show(picture, name)
@@ -158,7 +163,7 @@ def step_loop(model: tf.Module, batches: Batches) -> Callable:
     return train_steps
 
 
-def train(model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValues) -> None:
+def train(model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValues) -> int:
     """Trains to `--n_epochs`, from the start or from the run's newest checkpoint.
 
     Args:
@@ -166,6 +171,9 @@ def train(model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValu
       data: what to train on.
       run: a new run, or with `--resume` the one to go on with.
       values: the flags.
+
+    Returns:
+      The number of steps that the model is trained for.
 
     Raises:
       UserError: a loss is no longer finite, or the run's folder cannot be written. The last good
@@ -188,8 +196,7 @@ def train(model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValu
 
     with (
         Stopping() as stopping,
-        runs.saving(run.path),
-        Recorder(model, data, run, values) as recorder,
+        contextlib.closing(Recorder(model, data, run, values)) as recorder,
         tqdm(total=last_step, initial=step, unit="step", disable=None) as bar,
     ):
         while step < last_step:
@@ -203,12 +210,13 @@ def train(model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValu
             bar.set_postfix({name: f"{loss:.4f}" for name, loss in losses.items()}, refresh=False)
             step = call_end
 
-            if step % LOG_EVERY == 0:
-                recorder.record_step(step, losses, *batches.batch(_int64(step - 1), order))
-            if step == epoch_end:
-                _save(model, run, step)
-                recorder.record_epoch(step, step // per_epoch, losses)
-                order = batches.order(step)
+            with runs.saving(run.path):
+                if step % LOG_EVERY == 0:
+                    recorder.record_step(step, losses, *batches.batch(_int64(step - 1), order))
+                if step == epoch_end:
+                    _save(model, run, step)
+                    recorder.record_epoch(step, step // per_epoch, losses)
+                    order = batches.order(step)
             if stopping.signal and step < last_step:
                 _save(model, run, step)
                 bar.close()
@@ -219,6 +227,25 @@ def train(model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValu
         recorder.record_pictures(step)
     print(f"Finished: {run.path}")
     print(f"Watch it: tensorboard --logdir {shlex.quote(str(run.tensorboard))}")
+    return step
+
+
+def evaluate(
+    model: tf.Module, data: Dataset, run: runs.Run, step: int, cache_dir: pathlib.Path
+) -> None:
+    """Measures the model: a table on the screen, `metrics.json`, scalars in TensorBoard.
+
+    Raises:
+      UserError: the run's folder cannot be written.
+    """
+    metrics = model.metrics(data, cache_dir)
+    print(evaluation.format_table(metrics))
+    evaluation.write_metrics(run.metrics, metrics, data.name, evaluation.commit_of_source())
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    with runs.saving(run.path), writer.as_default(step=step):
+        for name, value in metrics.items():
+            tf.summary.scalar(f"metrics/{name}", value)
+    writer.close()
 
 
 class Stopping:
@@ -245,16 +272,15 @@ class Recorder:
     """Writes a run's TensorBoard events and its log."""
 
     def __init__(self, model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValues):
-        self.model, self.data, self.run, self.values = model, data, run, values
+        self.model, self.data, self.run, self.n_epochs = model, data, run, values.n_epochs
+        with runs.saving(run.path):
+            self.log = open(run.log, "a", buffering=1, encoding="utf-8")
+            self.writer = tf.summary.create_file_writer(str(run.tensorboard))
+            with self.writer.as_default(step=0):
+                tf.summary.text("Flags", _table(options.to_flagfile(values)))
 
-    def __enter__(self) -> "Recorder":
-        self.log = open(self.run.log, "a", buffering=1, encoding="utf-8")
-        self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
-        with self.writer.as_default(step=0):
-            tf.summary.text("Flags", _table(options.to_flagfile(self.values)))
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """Closes the files."""
         self.writer.close()
         self.log.close()
 
@@ -276,8 +302,8 @@ class Recorder:
     def record_epoch(self, step: int, epoch: int, losses: Mapping[str, float]) -> None:
         """Ends an epoch: a line on the screen, and at epochs 1, 2, 5, 10, 20, … the pictures."""
         line = self._log(step, losses)
-        tqdm.write(f"Epoch {epoch}/{self.values.n_epochs}: {line}")
-        if str(epoch).rstrip("0") in ("1", "2", "5") and epoch < self.values.n_epochs:
+        tqdm.write(f"Epoch {epoch}/{self.n_epochs}: {line}")
+        if str(epoch).rstrip("0") in ("1", "2", "5") and epoch < self.n_epochs:
             self.record_pictures(step)
         self.writer.flush()
 

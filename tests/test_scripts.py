@@ -1,5 +1,6 @@
 """The scripts run whole, as a user runs them, on a small data set."""
 
+import json
 import os
 import pathlib
 import signal
@@ -10,7 +11,7 @@ import time
 import part1_autoencoder
 import part2_aae
 import part3_style_content
-from adversarial_autoencoder import runs, training
+from adversarial_autoencoder import evaluation, runs, training
 from adversarial_autoencoder.errors import UserError
 
 import numpy as np
@@ -255,3 +256,36 @@ assert not any("adversarial" in name for name in sys.modules)
     path = pathlib.Path(run) / "program.py"
     path.write_text(program)
     subprocess.run([sys.executable, str(path)], check=True, cwd=run)
+
+
+@pytest.mark.parametrize(
+    "name, measured",
+    [
+        ("Autoencoder", {"reconstruction_mse"}),
+        (
+            "Adversarial_Autoencoder",
+            {"reconstruction_mse", "code_stddev", "code_ks", "parzen_log_likelihood"},
+        ),
+        (
+            "Supervised",
+            {"reconstruction_mse", "code_ks", "content_accuracy", "z_probe_accuracy"},
+        ),
+    ],
+)
+def test_evaluate_measures_the_newest_run(name, measured, start, monkeypatch, capsys):
+    monkeypatch.setattr(evaluation, "N_GENERATED", 60)
+    monkeypatch.setattr(evaluation, "PROBE_EPOCHS", 1)
+    monkeypatch.setattr(
+        evaluation,
+        "cached_classifier",
+        lambda data, cache_dir: evaluation.train_classifier(data, n_steps=2),
+    )
+    start(name, "--train")
+    capsys.readouterr()
+    run = start(name, "--evaluate")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert measured <= metrics.keys()
+    assert metrics["dataset"].endswith("small.npz")
+    assert all(isinstance(v, float) for k, v in metrics.items() if k not in ("dataset", "commit"))
+    assert "reconstruction_mse" in capsys.readouterr().out
+    assert {f"metrics/{key}" for key in measured} <= tags(run)
