@@ -45,6 +45,7 @@ class Autoencoder(tf.Module):
     """The networks, their optimizer, and what is done with them."""
 
     NAME = "Autoencoder"
+    MEASURES = (evaluation.measure_reconstruction,)
 
     def __init__(self, data, flags):
         super().__init__()
@@ -87,9 +88,6 @@ class Autoencoder(tf.Module):
             "reconstructions": images.reconstruction_grid(inputs, copies),
             "at_zero": images.grid(at_zero, n_columns=1),
         }
-
-    def metrics(self, data, cache_dir):
-        return evaluation.measure_reconstruction(self, data)
 
 
 def main(argv):

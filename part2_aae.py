@@ -55,6 +55,7 @@ class AdversarialAutoencoder(tf.Module):
     """The networks, an optimizer for each phase, and what is done with them."""
 
     NAME = "Adversarial_Autoencoder"
+    MEASURES = (evaluation.measure_reconstruction, evaluation.measure_codes)
 
     def __init__(self, data, flags):
         super().__init__()
@@ -121,26 +122,13 @@ class AdversarialAutoencoder(tf.Module):
         }
 
     def pictures(self, data):
-        """What the decoder makes of codes (-10, -10) to (10, 10); where test codes lie."""
-        if self.flags.z_dim != 2:
+        """What the decoder makes of codes from (-10, -10) to (10, 10), or drawn from the prior."""
+        if self.flags.z_dim == 2:
+            reach = priors.extent(self.flags.prior, self.flags.prior_stddev)
+            z = images.manifold_codes(-reach, reach, step=0.15 * reach)
+        else:
             z = self.sample_prior(196, step=-1)
-            return {"samples": images.grid(data.as_images(self.decoder(z)), n_columns=14)}
-        x, _ = data.test_examples(10_000)
-        reach = priors.extent(self.flags.prior, self.flags.prior_stddev)
-        manifold = self.decoder(images.manifold_codes(-reach, reach, step=0.15 * reach))
-        return {
-            "manifold": images.grid(data.as_images(manifold), n_columns=14),
-            "codes": images.scatter(
-                self.encoder.predict(x, batch_size=1000, verbose=0),
-                data.test.labels[:10_000],
-                data.class_names,
-                self.flags.prior,
-                self.flags.prior_stddev,
-            ),
-        }
-
-    def metrics(self, data, cache_dir):
-        return evaluation.measure_reconstruction(self, data) | evaluation.measure_codes(self, data)
+        return {"manifold": images.grid(data.as_images(self.decoder(z)), n_columns=14)}
 
 
 def main(argv):

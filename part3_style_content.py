@@ -56,10 +56,15 @@ def discriminator(dense, data, flags):
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
 
 
-class SupervisedAdversarialAutoencoder(tf.Module):
+class AdversarialAutoencoder(tf.Module):
     """The networks, an optimizer for each phase, and what is done with them."""
 
     NAME = "Supervised"
+    MEASURES = (
+        evaluation.measure_reconstruction,
+        evaluation.measure_codes,
+        evaluation.measure_style_and_content,
+    )
 
     def __init__(self, data, flags):
         super().__init__()
@@ -139,13 +144,6 @@ class SupervisedAdversarialAutoencoder(tf.Module):
         x = self.decode(tf.repeat(z, data.n_classes, axis=0), y)
         return images.style_grid(data.as_images(x), data.n_classes, sources)
 
-    def metrics(self, data, cache_dir):
-        return (
-            evaluation.measure_reconstruction(self, data)
-            | evaluation.measure_codes(self, data)
-            | evaluation.measure_style_and_content(self, data, cache_dir)
-        )
-
 
 def define_flags(flags):
     options.define_prior(flags)
@@ -154,7 +152,7 @@ def define_flags(flags):
 
 def main(argv):
     flags = options.parse(argv, __doc__, define_flags, **DEFAULTS)
-    training.main(SupervisedAdversarialAutoencoder, flags)
+    training.main(AdversarialAutoencoder, flags)
 
 
 if __name__ == "__main__":

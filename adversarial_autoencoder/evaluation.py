@@ -640,23 +640,30 @@ def _mean(name: str, values: np.ndarray) -> Metrics:
     return {name: float(values.mean()), name + _ERROR: float(values.std() / math.sqrt(len(values)))}
 
 
-# What of this is measured of a model: its `metrics` add up those that it has something for.
+# What of this is measured of a model: its `MEASURES` name those that it has something for.
 
 N_GENERATED = 10_000  # Images drawn from the prior, as in the AAE paper's protocol.
 
 
-def measure_reconstruction(model: tf.Module, data: Dataset) -> Metrics:
-    """Returns the measures of any autoencoder; `model` as in the module `training`."""
+def measure_reconstruction(model: tf.Module, data: Dataset, cache_dir: pathlib.Path) -> Metrics:
+    """Returns the measures of any autoencoder.
+
+    Args:
+      model: as in the module `training`.
+      data: its data set.
+      cache_dir: not used.
+    """
     x, y = data.test_examples(len(data.test))
     return reconstruction_mse(x.numpy(), generate(model.reconstruct, x, y))
 
 
-def measure_codes(model: tf.Module, data: Dataset) -> Metrics:
+def measure_codes(model: tf.Module, data: Dataset, cache_dir: pathlib.Path) -> Metrics:
     """Returns how well codes fit the prior, and the likelihood of test images.
 
     Args:
       model: as in the module `training`, with `sample_prior(n, step)` and `decode(z, y)`.
       data: its data set.
+      cache_dir: not used.
     """
     z = encode(model.encoder, data.test.images)
     # Samples of steps before the first, which the discriminator never saw.

@@ -7,7 +7,8 @@ A model is a `tf.Module` with
   [batch, input_dim] in [0, 1] and one-hot labels `y` [batch, n_classes], and returns the losses,
 - `reconstruct(x, y)`, `histograms(x, y, step)`: what TensorBoard shows beside the losses,
 - `pictures(data)`: the pictures by name, uint8 [height, width, channels],
-- `metrics(data, cache_dir)`: the numbers by name, from the measures in `evaluation`.
+- `flags`: the run's flags,
+- `MEASURES`: the functions of `evaluation` that measure it.
 
 Everything that the loop needs to go on at step k is in the checkpoint of step k: batches and random
 draws are functions of the seed and k.
@@ -66,7 +67,7 @@ def main(model_class: type[tf.Module], values: flags.FlagValues) -> None:
     if values.evaluate:
         evaluate(model, data, run, step, pathlib.Path(values.results_dir) / "Classifiers")
     if values.show:
-        for name, picture in model.pictures(data).items():
+        for name, picture in pictures(model, data).items():
             images.show(picture, name)
     print(f"Pictures: {run.images}")
 
@@ -238,7 +239,9 @@ def evaluate(
     Raises:
       UserError: the run's folder cannot be written.
     """
-    metrics = model.metrics(data, cache_dir)
+    metrics = {}
+    for measure in model.MEASURES:
+        metrics |= measure(model, data, cache_dir)
     print(evaluation.format_table(metrics))
     evaluation.write_metrics(run.metrics, metrics, data.name, evaluation.commit_of_source())
     writer = tf.summary.create_file_writer(str(run.tensorboard))
@@ -318,13 +321,25 @@ class Recorder:
         return line
 
 
+def pictures(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+    """Returns the model's pictures by name and, if its codes are 2-D, where test codes lie."""
+    found = model.pictures(data)
+    if model.flags.z_dim == 2:
+        codes = evaluation.encode(model.encoder, data.test.images)
+        prior = {}
+        if "prior" in model.flags:
+            prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}
+        found["codes"] = images.scatter(codes, data.test.labels, data.class_names, **prior)
+    return found
+
+
 def write_pictures(model: tf.Module, data: Dataset, run: runs.Run, step: int | None = None) -> None:
-    """Writes the model's pictures to the run's `images/` and, with a step, to TensorBoard.
+    """Writes the pictures to the run's `images/` and, with a step, to TensorBoard.
 
     Raises:
       UserError: the folder cannot be written.
     """
-    for name, picture in model.pictures(data).items():
+    for name, picture in pictures(model, data).items():
         with runs.saving(run.path):
             images.save_png(run.images / f"{name}.png", picture)
         if step is not None:

@@ -49,7 +49,7 @@ def random_data():
 def project(data, flags, precision):
     """This project's step, in its own loop."""
     keras.mixed_precision.set_global_policy(precision)
-    model = part3_style_content.SupervisedAdversarialAutoencoder(data, flags)
+    model = part3_style_content.AdversarialAutoencoder(data, flags)
     batches = training.Batches(data.train, data.n_classes, flags.batch_size, flags.seed)
     train_steps = training.step_loop(model, batches)
     order = batches.order(0)
@@ -66,7 +66,7 @@ def project(data, flags, precision):
 
 def plain(data, flags):
     """The step as most TensorFlow 2 tutorials would write it."""
-    model = part3_style_content.SupervisedAdversarialAutoencoder(data, flags)
+    model = part3_style_content.AdversarialAutoencoder(data, flags)
     encoder, decoder, discriminator = model.encoder, model.decoder, model.discriminator
     encoder_variables = encoder.trainable_variables
     autoencoder_variables = encoder_variables + decoder.trainable_variables

@@ -13,7 +13,7 @@ MODELS = {
     "part1": (part1_autoencoder.Autoencoder, None),
     "part2": (part2_aae.AdversarialAutoencoder, options.define_prior),
     "part3": (
-        part3_style_content.SupervisedAdversarialAutoencoder,
+        part3_style_content.AdversarialAutoencoder,
         part3_style_content.define_flags,
     ),
 }
