@@ -41,15 +41,14 @@ def decoder(dense, data, flags):
     return keras.Model(z, dense(hidden, data.input_dim, "d_output", "sigmoid"), name="decoder")
 
 
-class Autoencoder(tf.Module):
+class Autoencoder(training.Model):
     """The networks, their optimizer, and what is done with them."""
 
     NAME = "Autoencoder"
     MEASURES = (evaluation.measure_reconstruction,)
 
     def __init__(self, data, flags):
-        super().__init__()
-        self.flags = flags
+        super().__init__(data, flags)
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
         self.encoder = encoder(dense, data, flags)
         self.decoder = decoder(dense, data, flags)
@@ -72,9 +71,6 @@ class Autoencoder(tf.Module):
 
     def decode(self, z, y):
         return self.decoder(z)
-
-    def reconstruct(self, x, y):
-        return self.decode(self.encoder(x), y)
 
     def histograms(self, x, y, step):
         return {"Encoder Distribution": self.encoder(x)}

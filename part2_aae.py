@@ -51,15 +51,14 @@ def discriminator(dense, data, flags):
     return keras.Model(z, dense(hidden, 1, "dc_output"), name="discriminator")
 
 
-class AdversarialAutoencoder(tf.Module):
+class AdversarialAutoencoder(training.Model):
     """The networks, an optimizer for each phase, and what is done with them."""
 
     NAME = "Adversarial_Autoencoder"
     MEASURES = (evaluation.measure_reconstruction, evaluation.measure_codes)
 
     def __init__(self, data, flags):
-        super().__init__()
-        self.flags = flags
+        super().__init__(data, flags)
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
         self.encoder = encoder(dense, data, flags)
         self.decoder = decoder(dense, data, flags)
@@ -111,9 +110,6 @@ class AdversarialAutoencoder(tf.Module):
 
     def decode(self, z, y):
         return self.decoder(z)
-
-    def reconstruct(self, x, y):
-        return self.decode(self.encoder(x), y)
 
     def histograms(self, x, y, step):
         return {

@@ -1,15 +1,5 @@
 """The training loop: epochs, progress bar, TensorBoard, log, checkpoints, stopping cleanly.
 
-A model is a `tf.Module` with
-
-- `encoder`, `decoder`: Keras models, exported with each checkpoint,
-- `train_step(x, y, step)`: a `tf.function` that does all phases of one step on float32 images `x`
-  [batch, input_dim] in [0, 1] and one-hot labels `y` [batch, n_classes], and returns the losses,
-- `reconstruct(x, y)`, `histograms(x, y, step)`: what TensorBoard shows beside the losses,
-- `pictures(data)`: the pictures by name, uint8 [height, width, channels],
-- `flags`: the run's flags,
-- `MEASURES`: the functions of `evaluation` that measure it.
-
 Everything that the loop needs to go on at step k is in the checkpoint of step k: batches and random
 draws are functions of the seed and k.
 """
@@ -35,17 +25,67 @@ STEPS_PER_CALL = 10  # Steps inside one call of a tf.function; a signal waits fo
 LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the series.
 
 
+class Model(tf.Module):
+    """What a script defines and the loop trains.
+
+    Attributes:
+      NAME: the name of its folder under `Results/`.
+      MEASURES: the functions of `evaluation` that measure it.
+      flags: the run's flags.
+      encoder, decoder: Keras models, exported with each checkpoint.
+    """
+
+    NAME: str
+    MEASURES: tuple[Callable, ...]
+    flags: flags.FlagValues
+    encoder: keras.Model
+    decoder: keras.Model
+
+    def __init__(self, data: Dataset, flags: flags.FlagValues):
+        super().__init__()
+        self.flags = flags
+
+    def train_step(self, x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A `tf.function` that does all phases of one step.
+
+        Args:
+          x: images, float32 [batch, input_dim] in [0, 1].
+          y: their labels, one-hot, float32 [batch, n_classes].
+          step: int64 scalar, from 0.
+
+        Returns:
+          The losses by name, scalars.
+        """
+        raise NotImplementedError
+
+    def decode(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Makes images, float32 [n, input_dim] in [0, 1], of codes and (where used) labels."""
+        raise NotImplementedError
+
+    def histograms(self, x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns what TensorBoard shows as histograms, by name."""
+        raise NotImplementedError
+
+    def pictures(self, data: Dataset) -> dict[str, np.ndarray]:
+        """Returns the pictures by name, uint8 [height, width, channels]."""
+        raise NotImplementedError
+
+    def reconstruct(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Encodes and decodes images."""
+        return self.decode(self.encoder(x), y)
+
+
 def set_up(values: flags.FlagValues) -> None:
     """Makes TensorFlow repeat itself bit for bit and sets the layers' precision."""
     tf.config.experimental.enable_op_determinism()
     keras.mixed_precision.set_global_policy(values.precision)
 
 
-def main(model_class: type[tf.Module], values: flags.FlagValues) -> None:
+def main(model_class: type[Model], values: flags.FlagValues) -> None:
     """What a script does: trains a model or loads its newest run, then makes the pictures.
 
     Args:
-      model_class: called with the data set and the flags; see this module's docstring.
+      model_class: called with the data set and the flags.
       values: the flags.
 
     Raises:
@@ -133,11 +173,11 @@ class Batches:
         return x, tf.one_hot(tf.gather(self.labels, indices), self.n_classes)
 
 
-def step_loop(model: tf.Module, batches: Batches) -> Callable:
+def step_loop(model: Model, batches: Batches) -> Callable:
     """Returns the function that trains from one step up to another without leaving TensorFlow.
 
     Args:
-      model: see the module's docstring.
+      model: what to train.
       batches: what to train on.
 
     Returns:
@@ -164,11 +204,11 @@ def step_loop(model: tf.Module, batches: Batches) -> Callable:
     return train_steps
 
 
-def train(model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValues) -> int:
+def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) -> int:
     """Trains to `--n_epochs`, from the start or from the run's newest checkpoint.
 
     Args:
-      model: see the module's docstring.
+      model: what to train.
       data: what to train on.
       run: a new run, or with `--resume` the one to go on with.
       values: the flags.
@@ -232,7 +272,7 @@ def train(model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValu
 
 
 def evaluate(
-    model: tf.Module, data: Dataset, run: runs.Run, step: int, cache_dir: pathlib.Path
+    model: Model, data: Dataset, run: runs.Run, step: int, cache_dir: pathlib.Path
 ) -> None:
     """Measures the model: a table on the screen, `metrics.json`, scalars in TensorBoard.
 
@@ -274,7 +314,7 @@ class Stopping:
 class Recorder:
     """Writes a run's TensorBoard events and its log."""
 
-    def __init__(self, model: tf.Module, data: Dataset, run: runs.Run, values: flags.FlagValues):
+    def __init__(self, model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues):
         self.model, self.data, self.run, self.n_epochs = model, data, run, values.n_epochs
         with runs.saving(run.path):
             self.log = open(run.log, "a", buffering=1, encoding="utf-8")
@@ -321,7 +361,7 @@ class Recorder:
         return line
 
 
-def pictures(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+def pictures(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Returns the model's pictures by name and, if its codes are 2-D, where test codes lie."""
     found = model.pictures(data)
     if model.flags.z_dim == 2:
@@ -333,7 +373,7 @@ def pictures(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
     return found
 
 
-def write_pictures(model: tf.Module, data: Dataset, run: runs.Run, step: int | None = None) -> None:
+def write_pictures(model: Model, data: Dataset, run: runs.Run, step: int | None = None) -> None:
     """Writes the pictures to the run's `images/` and, with a step, to TensorBoard.
 
     Raises:
@@ -351,14 +391,14 @@ def _int64(step: int) -> tf.Tensor:
     return tf.constant(step, tf.int64)
 
 
-def _save(model: tf.Module, run: runs.Run, step: int) -> None:
+def _save(model: Model, run: runs.Run, step: int) -> None:
     variables = [v for network in _networks(model) for v in network.variables]
     if not all(np.isfinite(v.numpy()).all() for v in variables):
         raise UserError(_not_finite(f"a weight after step {step}", run))
     run.save(model, step)
 
 
-def _networks(model: tf.Module) -> list[keras.Model]:
+def _networks(model: Model) -> list[keras.Model]:
     return [value for value in vars(model).values() if isinstance(value, keras.Model)]
 
 

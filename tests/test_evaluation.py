@@ -356,11 +356,16 @@ def test_a_probe_reads_labels_that_no_linear_one_could(rng):
     assert metrics["z_probe_accuracy"] > 0.97
 
 
-def test_a_probe_stops_before_it_learns_noise_by_heart(rng):
+def test_a_probe_stops_before_it_learns_noise_by_heart(rng, monkeypatch):
+    epochs, shuffled = [], evaluation._shuffled_batches
+    monkeypatch.setattr(
+        evaluation, "_shuffled_batches", lambda *args: epochs.append(1) or shuffled(*args)
+    )
     z, y = rng.normal(size=[7000, 10]), rng.integers(0, 2, 7000)
     y = np.where(rng.random(7000) < 0.5, y, z[:, 0] > 0)  # A rule, and a quarter that break it.
     metrics = evaluation.z_probe_accuracy(z[:3000], y[:3000], z[3000:], y[3000:])
     assert metrics["z_probe_accuracy"] > 0.66  # 0.63 at the end of training.
+    assert len(epochs) < evaluation.PROBE_EPOCHS
 
 
 def test_a_probe_repeats_itself_for_the_same_seed(rng):
