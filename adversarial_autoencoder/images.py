@@ -10,8 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from adversarial_autoencoder import priors, randomness
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder import priors, randomness, runs
 
 import numpy as np
 import tensorflow as tf
@@ -212,19 +211,8 @@ def save_png(path: str | os.PathLike, picture: np.ndarray, scale: int | None = N
     if scale is None:
         scale = int(np.clip(README_WIDTH // max(picture.shape[:2]), 1, 8))
     data = _encode_png(picture.repeat(scale, axis=0).repeat(scale, axis=1))
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(data)
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise UserError(
-            f"The picture {path} cannot be written ({error.strerror}): "
-            "free some space there or choose another folder."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+    with runs.saving(Path(path)):
+        runs.write_atomically(Path(path), data)
 
 
 def show(picture: np.ndarray, title: str) -> None:

@@ -165,14 +165,15 @@ def saving(path: pathlib.Path) -> Iterator[None]:
         raise UserError(f"cannot write {path}: {reason}{state}") from error
 
 
-def write_atomically(path: pathlib.Path, text: str) -> None:
-    """Writes a text file so that it is there whole or as it was before."""
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+    """Writes a file so that it is there whole or as it was before."""
     partial = path.with_name(f"partial-{path.name}")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _folder_name(values: flags.FlagValues, model_name: str) -> str:

@@ -380,8 +380,7 @@ def write_pictures(model: Model, data: Dataset, run: runs.Run, step: int | None 
       UserError: the folder cannot be written.
     """
     for name, picture in pictures(model, data).items():
-        with runs.saving(run.path):
-            images.save_png(run.images / f"{name}.png", picture)
+        images.save_png(run.images / f"{name}.png", picture)
         if step is not None:
             images.to_tensorboard(name, picture, step)
 

@@ -207,7 +207,7 @@ def test_a_failed_write_leaves_the_old_picture_and_nothing_else(tmp_path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", disk_full)
-    with pytest.raises(UserError, match=r"a\.png cannot be written \(No space left on device\)"):
+    with pytest.raises(UserError, match=r"cannot write .*a\.png: the disk is full"):
         images.save_png(path, np.full((4, 4, 1), 9, np.uint8))
     assert path.read_bytes() == old
     assert os.listdir(tmp_path) == ["a.png"]
