@@ -22,7 +22,11 @@ from adversarial_autoencoder import (
 import keras
 import tensorflow as tf
 
-DEFAULTS = dict(z_dim=2)
+DEFAULTS = dict(
+    z_dim=2,
+    n_epochs=60,
+    learning_rate_drops="40,55",
+)
 
 
 def encoder(dense, data, flags):

@@ -24,7 +24,14 @@ from adversarial_autoencoder import (
 import keras
 import tensorflow as tf
 
-DEFAULTS = dict(z_dim=2)
+DEFAULTS = dict(
+    z_dim=2,
+    initializer="he",
+    learning_rate=0.0003,
+    beta1=0.5,
+    n_epochs=60,
+    learning_rate_drops="40,55",
+)
 
 
 def encoder(dense, data, flags):

@@ -25,7 +25,15 @@ from adversarial_autoencoder import (
 import keras
 import tensorflow as tf
 
-DEFAULTS = dict(z_dim=15, learning_rate=0.0003, beta1=0.5, initializer="he", prior_stddev=1.0)
+DEFAULTS = dict(
+    z_dim=15,
+    initializer="he",
+    learning_rate=0.0003,
+    beta1=0.5,
+    prior_stddev=1.0,
+    n_epochs=80,
+    learning_rate_drops="50,70",
+)
 
 
 def encoder(dense, data, flags):

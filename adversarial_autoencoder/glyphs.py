@@ -171,7 +171,7 @@ class _Glyphs(NamedTuple):
     """The shapes of some characters, in all FACES; glyph = label * len(FACES) + font."""
 
     distances: np.ndarray  # uint8 [glyphs * _ENTRIES * _ENTRIES]
-    points: np.ndarray  # [glyphs, 64, 2]: x, y of points all over the skeleton, in half heights
+    points: np.ndarray  # [glyphs, 2, 64]: x, y of points all over the skeleton, in half heights
     habits: np.ndarray  # [characters, 2], as _HABITS
 
 
@@ -194,7 +194,7 @@ def _draw_chunk(
     glyph = labels * len(FACES) + font
 
     forward = _stretch_slant_turn(width, slant, rotation)
-    points = glyphs.points[glyph] @ forward.transpose(0, 2, 1)
+    points = forward @ glyphs.points[glyph]
     scale, centre = _place(points, bend, size - thickness, np.stack(shift, axis=1))
     forward *= scale[:, None, None]
     pen = _pen(pressure, bend) * thickness[:, None] / 2
@@ -216,8 +216,8 @@ def _bends(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     They have hardly a linear part: slant, rotation and width stay what the factors say.
     """
     u, v = np.clip(x / 10, -1.1, 1.1), np.clip(y / 10, -1.1, 1.1)
-    cubic = [v**3 - 0.6 * v, u**3 - 0.6 * u, u * u * v, u * v * v]
-    return np.stack([v * v, u * u, u * v, *cubic])
+    uu, vv = u * u, v * v
+    return np.stack([vv, uu, u * v, vv * v - 0.6 * v, uu * u - 0.6 * u, uu * v, u * vv])
 
 
 def _place(
@@ -227,17 +227,17 @@ def _place(
 
     A bend depends on where in the picture the glyph lies, hence the fixed-point iteration.
     """
-    scale = size / np.ptp(points, axis=1).max(axis=1)
+    scale = size / np.ptp(points, axis=2).max(axis=1)
     pixels = points * scale[:, None, None]
     for _ in range(4):
-        bent = np.einsum("nck,knp->npc", bend, _bends(pixels[..., 0], pixels[..., 1]))
-        shape = points * scale[:, None, None] - bent
-        low, high = shape.min(axis=1), shape.max(axis=1)
+        bends = _bends(pixels[:, 0], pixels[:, 1]).transpose(1, 0, 2)
+        shape = points * scale[:, None, None] - bend @ bends
+        low, high = shape.min(axis=2), shape.max(axis=2)
         scale = scale * size / (high - low).max(axis=1)
         # MNIST's framing, but a character with all its mass on one side must not touch the border.
         box = (low + high) / 2
-        centre = shift - box - np.clip(shape.mean(axis=1) - box, -2.5, 2.5)
-        pixels = shape + centre[:, None]
+        centre = shift - box - np.clip(shape.mean(axis=2) - box, -2.5, 2.5)
+        pixels = shape + centre[:, :, None]
     return scale, centre
 
 
@@ -304,7 +304,7 @@ def _trace(rendered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for skeleton in skeletons:
         y, x = np.nonzero(skeleton)
         spread = np.linspace(0, len(x) - 1, 64).astype(int)
-        points.append(np.stack([x[spread], y[spread]], axis=1))
+        points.append(np.stack([x[spread], y[spread]]))
     return _distance_tables(skeletons), (np.array(points) + 0.5 - _CELLS / 2) / _HALF
 
 
