@@ -113,6 +113,7 @@ def graph_of_2017(data, flags):
     """The step as the 2017 program did it: a graph, a session, three runs of it."""
     v1 = tf.compat.v1
     with tf.Graph().as_default():
+        v1.set_random_seed(flags.seed)
         x_input = v1.placeholder(tf.float32, [flags.batch_size, INPUT_DIM])
         y_input = v1.placeholder(tf.float32, [flags.batch_size, N_CLASSES])
         prior = v1.placeholder(tf.float32, [flags.batch_size, flags.z_dim])
@@ -238,6 +239,7 @@ def measure(contenders, n_rounds, n_steps):
 def main(argv):
     flags = options.parse(argv, __doc__, define_flags, **part3_style_content.DEFAULTS)
     training.set_up(flags)
+    keras.utils.set_random_seed(flags.seed)  # For the others' draws, which have a state.
     data = random_data()
     contenders = {
         "this project": project(data, flags, "float32"),
