@@ -64,14 +64,14 @@ class Run:
         partial = self.checkpoints / f"partial-{step:09d}"
         with saving(self.path):
             try:
-                shutil.rmtree(partial, ignore_errors=True)
+                self._remove_partial()
                 _checkpoint(model).write(str(partial / "checkpoint"))
                 _flush_to_disk(partial)
                 shutil.rmtree(target, ignore_errors=True)
                 partial.rename(target)
                 self._export(model)
             finally:
-                shutil.rmtree(partial, ignore_errors=True)
+                self._remove_partial()
         for _, folder in self._stored()[CHECKPOINTS_KEPT:]:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -102,6 +102,11 @@ class Run:
         """The checkpoints, newest first."""
         folders = self.checkpoints.glob("checkpoint-*")
         return sorted(((int(f.name.split("-")[1]), f) for f in folders), reverse=True)
+
+    def _remove_partial(self) -> None:
+        """Clears away what a save that failed or was killed has left."""
+        for folder in self.checkpoints.glob("partial-*[0-9]"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _export(self, model: tf.Module) -> None:
         for name in ("encoder", "decoder"):
@@ -159,10 +164,14 @@ def saving(path: pathlib.Path) -> Iterator[None]:
         yield
     except (OSError, tf.errors.OpError) as error:
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        reason = "the disk is full" if full else str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         kept = Run(path).newest_step()
-        state = "" if kept is None else f"; the checkpoint of step {kept} is kept"
-        raise UserError(f"cannot write {path}: {reason}{state}") from error
+        advice = "; make room there, or give another folder"
+        if kept is not None:
+            advice = f"; the checkpoint of step {kept} is kept: make room, then --train --resume"
+        raise UserError(
+            f"cannot write {path}: {'the disk is full' if full else reason}{advice}"
+        ) from error
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:

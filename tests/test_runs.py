@@ -125,6 +125,14 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, data, monkeypatch
     assert not list(run.checkpoints.glob("partial*"))
 
 
+def test_what_a_killed_save_left_is_cleared_away(tmp_path, data):
+    run = make_run(tmp_path, data)
+    (run.checkpoints / "partial-000000007").mkdir()
+    (run.checkpoints / "partial-000000007" / "checkpoint.index").write_text("half")
+    run.save(Model(), 20)
+    assert not list(run.checkpoints.glob("partial*"))
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, data):
     (tmp_path / "Results").write_text("a file where the folder should be")
     run, values = open_run("--train", results=tmp_path / "Results")
