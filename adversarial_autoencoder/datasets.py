@@ -96,7 +96,7 @@ class Dataset:
         checksum = hashlib.sha256(np.ascontiguousarray(self.train.images))
         checksum.update(np.ascontiguousarray(self.train.labels))
         shape = " x ".join(map(str, self.train.images.shape))
-        return f"{self.name}, {shape}, sha256 {checksum.hexdigest()[:16]}"
+        return f"{shape}, sha256 {checksum.hexdigest()[:16]}"
 
     def test_examples(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the first n test images (or all, if there are fewer) as networks see them.

@@ -22,10 +22,12 @@ ACTIONS = (
     "evaluate",
     "show",
     "results_dir",
-    "data_dir",
     "flagfile",
     "undefok",
 )
+
+# Data may have moved since: what is given counts, and the data themselves are compared.
+WHERE_DATA_LIE = ("dataset", "data_dir")
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -167,9 +169,9 @@ def adopt(values: flags.FlagValues, lines: Sequence[str], source: str) -> None:
         if name in ACTIONS:
             continue
         given, kept = values[name], stored[name]
-        # `auto` asks for whatever the run was trained on.
-        agrees = given.value == kept.value or (name == "dataset" and given.value == "auto")
-        if is_given(values, name) and not agrees:
+        if name in WHERE_DATA_LIE and is_given(values, name) and given.value != "auto":
+            continue
+        if is_given(values, name) and given.value not in (kept.value, "auto"):
             raise UserError(
                 f"{given.serialize()} contradicts the run, which has {kept.serialize()} "
                 f"({source}): leave the flag away, or start a new run"

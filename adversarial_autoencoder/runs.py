@@ -65,10 +65,12 @@ class Run:
         with saving(self.path):
             try:
                 self._remove_partial()
-                _checkpoint(model).write(str(partial / "checkpoint"))
-                _flush_to_disk(partial)
-                shutil.rmtree(target, ignore_errors=True)
-                partial.rename(target)
+                # A whole one of this step holds the same: never taken away to be replaced.
+                if not _is_whole(target):
+                    _checkpoint(model).write(str(partial / "checkpoint"))
+                    _flush_to_disk(partial)
+                    shutil.rmtree(target, ignore_errors=True)
+                    partial.rename(target)
                 self._export(model)
             finally:
                 self._remove_partial()
@@ -101,7 +103,8 @@ class Run:
     def _stored(self) -> list[tuple[int, pathlib.Path]]:
         """The checkpoints, newest first."""
         folders = self.checkpoints.glob("checkpoint-*")
-        return sorted(((int(f.name.split("-")[1]), f) for f in folders), reverse=True)
+        named = [(re.fullmatch(r"checkpoint-(\d+)", folder.name), folder) for folder in folders]
+        return sorted(((int(found[1]), folder) for found, folder in named if found), reverse=True)
 
     def _remove_partial(self) -> None:
         """Clears away what a save that failed or was killed has left."""
@@ -139,7 +142,9 @@ def open_run(values: flags.FlagValues, model_name: str) -> Run:
         found = [path.parent for path in root.glob("*/flags.txt")]
         if not found:
             raise UserError(f"there is no run in {root}: train one first, with --train")
-        run = Run(max(found, key=lambda path: path.name))
+        # A run that was killed before its first checkpoint should not hide the ones before it.
+        with_checkpoint = [path for path in found if Run(path).newest_step() is not None]
+        run = Run(max(with_checkpoint or found, key=lambda path: path.name))
     trained = run.comment("model")
     if trained != model_name:
         raise UserError(f"{run.path} is a run of {trained}, not of {model_name}")

@@ -5,6 +5,7 @@ draws are functions of the seed and k.
 """
 
 import contextlib
+import os
 import pathlib
 import shlex
 import signal
@@ -92,10 +93,13 @@ def main(model_class: type[Model], values: flags.FlagValues) -> None:
       UserError: something that the user can put right.
       SystemExit: training was stopped by a signal.
     """
-    set_up(values)
     run = runs.open_run(values, model_class.NAME)
+    set_up(values)
     data = datasets.load(values.dataset, values.data_dir, values.n_images)
-    values.dataset = data.name  # Not `auto`: a run goes on with the data that it began with.
+    # Stored with the run: not `auto`, but what it came to, found again from any folder.
+    is_file = data.name.endswith(".npz")
+    values.dataset = os.path.abspath(data.name) if is_file else data.name
+    values.data_dir = values.data_dir and os.path.abspath(os.path.expanduser(values.data_dir))
     model = model_class(data, values)
     if values.train:
         step = train(model, data, run, values)
@@ -259,15 +263,19 @@ def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) 
                     recorder.record_epoch(step, step // per_epoch, losses)
                     order = batches.order(step)
             if stopping.signal and step < last_step:
-                _save(model, run, step)
+                if step != epoch_end:
+                    _save(model, run, step)
                 bar.close()
                 folder = shlex.quote(str(run.path))
                 print(f"Stopped at step {step} of {last_step}, all saved. To go on:")
                 print(f"  python {shlex.quote(sys.argv[0])} --train --resume --run={folder}")
                 raise SystemExit(128 + stopping.signal)
-        recorder.record_pictures(step)
+        with runs.saving(run.path):
+            recorder.record_pictures(step)
     print(f"Finished: {run.path}")
     print(f"Watch it: tensorboard --logdir {shlex.quote(str(run.tensorboard))}")
+    if stopping.signal:
+        raise SystemExit(128 + stopping.signal)
     return step
 
 
@@ -285,10 +293,11 @@ def evaluate(
     print(evaluation.format_table(metrics))
     evaluation.write_metrics(run.metrics, metrics, data.name, evaluation.commit_of_source())
     writer = tf.summary.create_file_writer(str(run.tensorboard))
-    with runs.saving(run.path), writer.as_default(step=step):
-        for name, value in metrics.items():
-            tf.summary.scalar(f"metrics/{name}", value)
-    writer.close()
+    with runs.saving(run.path):
+        with writer.as_default(step=step):
+            for name, value in metrics.items():
+                tf.summary.scalar(f"metrics/{name}", value)
+        writer.close()
 
 
 class Stopping:
@@ -323,9 +332,16 @@ class Recorder:
                 tf.summary.text("Flags", _table(options.to_flagfile(values)))
 
     def close(self) -> None:
-        """Closes the files."""
-        self.writer.close()
-        self.log.close()
+        """Closes the files, which writes what they have not written yet.
+
+        Raises:
+          UserError: that could not be written.
+        """
+        with runs.saving(self.run.path):
+            try:
+                self.writer.close()
+            finally:
+                self.log.close()
 
     def record_step(
         self, step: int, losses: Mapping[str, float], x: tf.Tensor, y: tf.Tensor

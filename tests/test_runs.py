@@ -125,6 +125,30 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, data, monkeypatch
     assert not list(run.checkpoints.glob("partial*"))
 
 
+def test_other_folders_beside_the_checkpoints_do_no_harm(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.save(Model(0.25), 10)
+    for name in ("checkpoint-best", "checkpoint-000000010.bak"):
+        (run.checkpoints / name).mkdir()
+    run.save(Model(0.5), 20)
+    assert run.newest_step() == 20
+
+
+def test_a_whole_checkpoint_is_not_taken_away_to_be_saved_again(tmp_path, data, monkeypatch):
+    run = make_run(tmp_path, data)
+    run.save(Model(0.25), 10)
+    monkeypatch.setattr(runs.tf.train.Checkpoint, "write", lambda *args: pytest.fail("written"))
+    run.save(Model(0.25), 10)
+    assert run.newest_step() == 10
+
+
+def test_a_run_without_a_checkpoint_does_not_hide_the_one_before(tmp_path, data):
+    good = make_run(tmp_path, data)
+    good.save(Model(0.25), 10)
+    make_run(tmp_path, data)
+    assert open_run(results=tmp_path)[0].path == good.path
+
+
 def test_what_a_killed_save_left_is_cleared_away(tmp_path, data):
     run = make_run(tmp_path, data)
     (run.checkpoints / "partial-000000007").mkdir()

@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import part3_style_content
 from adversarial_autoencoder import evaluation, runs, training
 from adversarial_autoencoder.errors import UserError
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -125,9 +128,12 @@ def test_the_same_seed_makes_the_same_run_and_another_another(start):
     assert any((first[name] != other[name]).any() for name in first)
 
 
-@pytest.mark.parametrize("stop_after_call", [1, 2, 3])
+@pytest.mark.parametrize(
+    "stop_after_call, step, number",
+    [(1, 10, signal.SIGINT), (2, 11, signal.SIGTERM), (3, 20, signal.SIGINT)],
+)
 def test_a_run_stopped_by_a_signal_goes_on_to_the_same_weights(
-    stop_after_call, start, monkeypatch, capsys
+    stop_after_call, step, number, start, monkeypatch, capsys
 ):
     unbroken = tensors(start("Supervised", "--train"), 22)
     calls = []
@@ -135,21 +141,22 @@ def test_a_run_stopped_by_a_signal_goes_on_to_the_same_weights(
     def record_and_interrupt(self, *names, **losses):
         calls.append(names)
         if len(calls) == stop_after_call:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     monkeypatch.setattr(training.tqdm, "update", record_and_interrupt)
     with pytest.raises(SystemExit) as stop:
         start("Supervised", "--train")
-    assert stop.value.code == 128 + signal.SIGINT
+    assert stop.value.code == 128 + number
     printed = capsys.readouterr().out
     monkeypatch.undo()
 
     run = start("Supervised", "--train", "--resume")
     assert f"--train --resume --run={run}" in printed
+    assert f"Going on with {run} at step {step}." in capsys.readouterr().out
     assert_same_weights(tensors(run, 22), unbroken)
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(start, npz, tmp_path):
+def test_a_killed_run_goes_on_to_the_same_weights(start, npz, tmp_path, capsys):
     unbroken = tensors(start("Supervised", "--train", n_epochs=200), 2200)
     command = [sys.executable, str(ROOT / "part3_style_content.py"), "--train", *SMALL]
     command += [f"--dataset={npz}", "--n_epochs=200", f"--results_dir={tmp_path / 'killed'}"]
@@ -163,7 +170,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(start, npz, tmp_path):
 
     run = found[0].parent.parent
     assert not (run / "Saved_models" / "checkpoint-000002200").exists()
+    capsys.readouterr()
     part3_style_content.main(["part3.py", "--train", "--resume", f"--run={run}"])
+    assert re.search(r"at step [1-9]\d{2,3}\.", capsys.readouterr().out)
     assert_same_weights(tensors(run, 2200), unbroken)
 
 
@@ -235,10 +244,44 @@ def test_a_flag_that_contradicts_the_resumed_run_is_told_and_the_run_is_untouche
     assert_same_weights(tensors(run, 22), before)
 
 
-def test_mixed_precision_trains_and_its_weights_stay_float32(start):
+def test_mixed_precision_trains_other_weights_that_are_still_float32(start):
     run = start("Supervised", "--train", "--precision=mixed_bfloat16")
-    floats = [v for v in tensors(run, 22).values() if v.dtype.kind == "f"]
-    assert floats and all(value.dtype == np.float32 for value in floats)
+    mixed, full = tensors(run, 22), tensors(start("Supervised", "--train"), 22)
+    floats = [name for name in mixed if mixed[name].dtype.kind == "f"]
+    assert floats and all(mixed[name].dtype == np.float32 for name in floats)
+    assert any((mixed[name] != full[name]).any() for name in floats)
+
+
+def test_a_resumed_run_keeps_its_precision(start):
+    run = start("Supervised", "--train", "--precision=mixed_bfloat16")
+    unbroken = tensors(run, 22)
+    shutil.rmtree(run / "Saved_models" / "checkpoint-000000022")
+    keras.mixed_precision.set_global_policy("float32")
+    start("Supervised", "--train", "--resume")
+    assert_same_weights(tensors(run, 22), unbroken)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_log_that_cannot_be_written_is_told_in_one_line(start):
+    run = start("Autoencoder", "--train")
+    shutil.rmtree(run / "Saved_models" / "checkpoint-000000022")
+    (run / "log" / "log.txt").unlink()
+    (run / "log" / "log.txt").symlink_to("/dev/full")
+    with pytest.raises(UserError, match="the disk is full; the checkpoint of step 22 is kept"):
+        start("Autoencoder", "--train", "--resume")
+
+
+def test_a_script_ends_with_one_line_and_exit_code_1():
+    command = [
+        sys.executable,
+        str(ROOT / "part1_autoencoder.py"),
+        "--dataset=no_such.npz",
+        "--train",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("part1_autoencoder: no_such.npz does not exist")
+    assert "Traceback" not in done.stderr
 
 
 def test_exported_models_open_where_this_package_is_not(start):
