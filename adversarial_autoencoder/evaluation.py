@@ -1,4 +1,4 @@
-"""How good is this run? Measures of images, codes and labels, knowing nothing of flags or models.
+"""How good is this run? Measures of images, codes and labels, and which of them a model has.
 
 Every measure returns its figures by name (a dict of floats), so that all of them go into one flat
 `metrics.json`. A figure that is a mean over test images comes with its standard error, under
