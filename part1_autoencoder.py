@@ -32,7 +32,8 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = layers.noise(x, flags.noise_stddev, "e_noise")
+    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
 
@@ -54,7 +55,8 @@ class Autoencoder(training.Model):
     def __init__(self, data, flags):
         super().__init__(data, flags)
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        self.encoder = encoder(dense, data, flags)
+        in_encoder = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        self.encoder = encoder(in_encoder, data, flags)
         self.decoder = decoder(dense, data, flags)
 
         networks = (self.encoder, self.decoder)
@@ -67,7 +69,8 @@ class Autoencoder(training.Model):
     def train_step(self, x, y, step):
         # Reconstruction phase: encoder and decoder learn to copy x.
         with tf.GradientTape() as tape:
-            autoencoder_loss = losses.reconstruction(x, self.reconstruct(x, y))
+            x_hat = self.reconstruct(x, y, training=True)
+            autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
@@ -77,7 +80,7 @@ class Autoencoder(training.Model):
         return self.decoder(z)
 
     def histograms(self, x, y, step):
-        return {"Encoder Distribution": self.encoder(x)}
+        return {"Encoder Distribution": self.encode(x)}
 
     def pictures(self, data):
         """Test images beside their copies; what the decoder makes of the code (0, 0)."""

@@ -37,7 +37,8 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = layers.noise(x, flags.noise_stddev, "e_noise")
+    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
 
@@ -67,7 +68,8 @@ class AdversarialAutoencoder(training.Model):
     def __init__(self, data, flags):
         super().__init__(data, flags)
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        self.encoder = encoder(dense, data, flags)
+        in_encoder = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        self.encoder = encoder(in_encoder, data, flags)
         self.decoder = decoder(dense, data, flags)
         self.discriminator = discriminator(dense, data, flags)
 
@@ -85,13 +87,14 @@ class AdversarialAutoencoder(training.Model):
     def train_step(self, x, y, step):
         # Reconstruction phase: encoder and decoder learn to copy x.
         with tf.GradientTape() as tape:
-            autoencoder_loss = losses.reconstruction(x, self.reconstruct(x, y))
+            x_hat = self.reconstruct(x, y, training=True)
+            autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: the discriminator learns to tell prior samples from codes.
         with tf.GradientTape() as generator_tape:
-            z = self.encoder(x)  # Serves phase 2 as well, which finds the encoder unchanged.
+            z = self.encode(x, training=True)  # Serves phase 2, which finds the same encoder.
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
             logits = self.discriminator(tf.concat([z_prior, z], 0))
@@ -120,7 +123,7 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": self.encoder(x),
+            "Encoder Distribution": self.encode(x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 

@@ -39,7 +39,8 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = layers.noise(x, flags.noise_stddev, "e_noise")
+    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
 
@@ -77,7 +78,8 @@ class AdversarialAutoencoder(training.Model):
     def __init__(self, data, flags):
         super().__init__(data, flags)
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        self.encoder = encoder(dense, data, flags)
+        in_encoder = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        self.encoder = encoder(in_encoder, data, flags)
         self.decoder = decoder(dense, data, flags)
         self.discriminator = discriminator(dense, data, flags)
 
@@ -95,13 +97,14 @@ class AdversarialAutoencoder(training.Model):
     def train_step(self, x, y, step):
         # Reconstruction phase: encoder and decoder learn to copy x, the label given.
         with tf.GradientTape() as tape:
-            autoencoder_loss = losses.reconstruction(x, self.reconstruct(x, y))
+            x_hat = self.reconstruct(x, y, training=True)
+            autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: the discriminator learns to tell prior samples from codes.
         with tf.GradientTape() as generator_tape:
-            z = self.encoder(x)  # Serves phase 2 as well, which finds the encoder unchanged.
+            z = self.encode(x, training=True)  # Serves phase 2, which finds the same encoder.
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
             logits = self.discriminator([tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)])
@@ -130,7 +133,7 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": self.encoder(x),
+            "Encoder Distribution": self.encode(x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 
@@ -139,7 +142,7 @@ class AdversarialAutoencoder(training.Model):
         x, _ = data.test_examples(10)
         return {
             "styles_from_prior": self.style_grid(data, self.sample_prior(10, step=-1)),
-            "styles_from_test": self.style_grid(data, self.encoder(x), data.as_images(x)),
+            "styles_from_test": self.style_grid(data, self.encode(x), data.as_images(x)),
         }
 
     def style_grid(self, data, z, sources=None):

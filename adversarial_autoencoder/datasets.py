@@ -20,6 +20,7 @@ import urllib.parse
 import zipfile
 import zlib
 
+from adversarial_autoencoder import randomness
 from adversarial_autoencoder.errors import UserError
 
 import numpy as np
@@ -61,7 +62,7 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, rows: slice) -> "Split":
+    def __getitem__(self, rows: slice | np.ndarray) -> "Split":
         factors = {name: values[rows] for name, values in self.factors.items()}
         return Split(self.images[rows], self.labels[rows], factors)
 
@@ -111,6 +112,46 @@ class Dataset:
     def as_images(self, x: tf.Tensor) -> np.ndarray:
         """Gives flat images [n, input_dim] their shape again, [n, height, width, channels]."""
         return np.reshape(x, (-1, *self.image_shape))
+
+
+def labeled_subset(split: Split, n_labeled: int, seed: int) -> Split:
+    """Chooses the images whose labels may be used, the same number from each class.
+
+    Args:
+      split: what to choose from.
+      n_labeled: how many, a multiple of the number of classes; 0 or `len(split)`: all.
+      seed: the run's seed, which chooses them.
+
+    Raises:
+      UserError: there are not so many, of one class perhaps, or they cannot be divided evenly.
+    """
+    if n_labeled in (0, len(split)):
+        return split
+    classes, counts = np.unique(split.labels, return_counts=True)
+    per_class = n_labeled // len(classes)
+    if n_labeled > len(split):
+        raise UserError(
+            f"--n_labeled={n_labeled}, but only {len(split)} labelled training images are there"
+        )
+    if n_labeled % len(classes):
+        raise UserError(
+            f"--n_labeled={n_labeled} cannot be divided evenly among {len(classes)} classes: "
+            f"give {max(per_class, 1) * len(classes)}, for example, or 0 for all"
+        )
+    if per_class > counts.min():
+        raise UserError(
+            f"--n_labeled={n_labeled} takes {per_class} images of each class, but of one only "
+            f"{counts.min()} are there: give at most {counts.min() * len(classes)}, or 0 for all"
+        )
+    generator = randomness.numpy_generator(seed, "labelled images")
+    return split[
+        np.concatenate(
+            [
+                generator.choice(np.flatnonzero(split.labels == k), per_class, replace=False)
+                for k in classes
+            ]
+        )
+    ]
 
 
 class _Unavailable(UserError):

@@ -40,15 +40,15 @@ _BLOCK = 500  # Rows of a distance matrix held at a time: 40 MB beside 10,000 co
 # Running a network over many images or codes.
 
 
-def encode(encoder: Callable, images: np.ndarray, batch_size: int = 1000) -> np.ndarray:
+def encode(encode_batch: Callable, images: np.ndarray, batch_size: int = 1000) -> np.ndarray:
     """Returns the codes of the images, float32 [n, z_dim], batch by batch.
 
     Args:
-      encoder: flat float32 images [batch, input_dim] in [0, 1] to codes [batch, z_dim].
+      encode_batch: flat float32 images [batch, input_dim] in [0, 1] to codes [batch, z_dim].
       images: see the module's docstring.
       batch_size: images at a time.
     """
-    return generate(lambda part: encoder(_pixels(part)), images, batch_size=batch_size)
+    return generate(lambda part: encode_batch(_pixels(part)), images, batch_size=batch_size)
 
 
 def generate(decode: Callable, *inputs: np.ndarray, batch_size: int = 1000) -> np.ndarray:
@@ -665,7 +665,7 @@ def measure_codes(model: tf.Module, data: Dataset, cache_dir: pathlib.Path) -> M
       data: its data set.
       cache_dir: not used.
     """
-    z = encode(model.encoder, data.test.images)
+    z = encode(model.encode, data.test.images)
     # Samples of steps before the first, which the discriminator never saw.
     prior, prior_again = (model.sample_prior(len(z), step).numpy() for step in (-2, -3))
     x, _ = _generate_evenly(model, data)
@@ -685,7 +685,7 @@ def measure_style_and_content(model: tf.Module, data: Dataset, cache_dir: pathli
     x, labels = _generate_evenly(model, data)
     classifier = cached_classifier(data, cache_dir)
     train, test = data.train, data.test
-    z_train, z_test = (encode(model.encoder, split.images) for split in (train, test))
+    z_train, z_test = (encode(model.encode, split.images) for split in (train, test))
     return (
         content_accuracy(classifier, data.as_images(x), labels)
         | {"classifier_accuracy": classifier.accuracy}
@@ -693,6 +693,27 @@ def measure_style_and_content(model: tf.Module, data: Dataset, cache_dir: pathli
         | z_probe_accuracy(z_train, train.labels, z_test, test.labels)
         | style_factor_r2(z_train, train.factors, z_test, test.factors)
     )
+
+
+def measure_classification(model: tf.Module, data: Dataset, cache_dir: pathlib.Path) -> Metrics:
+    """Returns the share of images that the model itself gives a wrong label.
+
+    Args:
+      model: as in the module `training`, with `classify(x)`, images to labels' logits.
+      data: its data set.
+      cache_dir: not used.
+    """
+    return classification_error(classify(model.classify, data.test.images), data.test.labels)
+
+
+def classify(classify_batch: Callable, images: np.ndarray) -> np.ndarray:
+    """Returns the likeliest label of each image, int64 [n].
+
+    Args:
+      classify_batch: flat float32 images [batch, input_dim] to logits [batch, n_classes].
+      images: see the module's docstring.
+    """
+    return np.argmax(encode(classify_batch, images), axis=1)
 
 
 def _generate_evenly(model: tf.Module, data: Dataset) -> tuple[np.ndarray, np.ndarray]:

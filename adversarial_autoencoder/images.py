@@ -194,6 +194,93 @@ def scatter(
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def confusion_matrix(
+    labels: np.ndarray, given: np.ndarray, class_names: Sequence[str]
+) -> np.ndarray:
+    """Draws how often each class is taken for which.
+
+    Args:
+      labels: int [n], the true ones, indices into class_names.
+      given: int [n], those that a model gave.
+      class_names: for rows (true) and columns (given).
+
+    Returns:
+      uint8 [900, 1050, 3]. Up to 20 classes have their counts written; mistakes alone are shaded.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    n_classes = len(class_names)
+    counts = np.zeros([n_classes, n_classes], int)
+    np.add.at(counts, (np.asarray(labels), np.asarray(given)), 1)
+    mistaken = counts * (1 - np.eye(n_classes, dtype=int))
+    figure = Figure(figsize=(7.0, 6.0), dpi=150, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    # The right ones, a hundred times as many, would leave the mistakes no shade.
+    axes.imshow(mistaken, cmap="Reds", vmin=0, vmax=max(1, 1.3 * mistaken.max()))
+    if n_classes <= 20:
+        for row, column in np.argwhere(counts > 0):
+            weight = "bold" if row == column else "normal"
+            place = {"ha": "center", "va": "center", "fontsize": 9, "weight": weight}
+            axes.text(column, row, str(counts[row, column]), **place)
+    shown = np.unique(np.linspace(0, n_classes - 1, min(n_classes, 52), dtype=int))
+    names = [class_names[k] for k in shown]
+    axes.set_xticks(shown, labels=names)
+    axes.set_yticks(shown, labels=names)
+    axes.tick_params(length=0, labelsize=9 if n_classes <= 20 else 6)
+    axes.set(
+        xlabel="given",
+        ylabel="true",
+        title=f"{mistaken.sum()} of {counts.sum()} get a wrong label ({_share(mistaken, counts)})",
+    )
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> str:
+    return f"{part.sum() / max(whole.sum(), 1):.2%}"
+
+
+def mistakes(
+    images: np.ndarray,
+    labels: np.ndarray,
+    given: np.ndarray,
+    class_names: Sequence[str],
+    n_columns: int = 16,
+    most: int = 256,
+) -> np.ndarray:
+    """Lays out the images that got a wrong label, below each `true > given`.
+
+    Args:
+      images: uint8 [n, height, width, channels].
+      labels: int [n], the true ones, indices into class_names.
+      given: int [n], those that a model gave.
+      class_names: for the captions, which are cut to the image's width.
+      n_columns: images in a row.
+      most: how many are shown, the first.
+
+    Returns:
+      uint8 [rows · tile height, n_columns · tile width, channels]: one dark row if there are none.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    wrong = np.flatnonzero(np.asarray(labels) != np.asarray(given))[:most]
+    height, width, channels = images.shape[1:]
+    scale = max(1, 56 // width)
+    caption = 14
+    tiles = np.zeros([max(len(wrong), 1), scale * height + caption, scale * width, channels])
+    font = ImageFont.load_default(caption - 4)
+    for tile, k in zip(tiles, wrong, strict=False):
+        tile[:-caption] = images[k].repeat(scale, axis=0).repeat(scale, axis=1)
+        text = Image.new("L", (scale * width, caption))
+        words = f"{class_names[labels[k]]} > {class_names[given[k]]}"
+        place = (scale * width // 2, caption // 2)
+        ImageDraw.Draw(text).text(place, words, fill=170, font=font, anchor="mm")
+        tile[-caption:] = np.asarray(text)[..., np.newaxis]
+    return grid(tiles.astype(np.uint8), n_columns, gap=4)
+
+
 def save_png(path: str | os.PathLike, picture: np.ndarray, scale: int | None = None) -> None:
     """Writes a picture as a small PNG file, whole or not at all.
 

@@ -1,10 +1,11 @@
-"""The dense layer from which all networks are built, and their variables by name."""
+"""The layers from which all networks are built, and their variables by name."""
 
 from collections.abc import Iterable
 
 from adversarial_autoencoder import randomness
 
 import keras
+import tensorflow as tf
 
 INITIALIZERS = ("normal", "he")
 
@@ -15,6 +16,8 @@ def dense(
     name: str,
     activation: str | None = None,
     *,
+    batch_norm: bool = False,
+    dropout: float = 0.0,
     initializer: str = "normal",
     seed: int = 0,
 ) -> keras.KerasTensor:
@@ -25,6 +28,8 @@ def dense(
       n_out: number of units.
       name: name of the layer; its variables are `name/kernel` and `name/bias`.
       activation: `relu` on hidden layers; None or `sigmoid` on output layers.
+      batch_norm: on hidden layers, normalize over the batch what goes into the ReLU.
+      dropout: on hidden layers, share of the outputs set to 0 in training.
       initializer: `normal` draws weights from N(0, 0.01²), the series' choice; `he` from a
         truncated N(0, 2 / n_in) (He et al. 2015). Biases start at 0.
       seed: the run's seed; each layer draws its own weights from (seed, name).
@@ -44,14 +49,46 @@ def dense(
     else:
         raise ValueError(f"initializer {initializer!r} is not one of {', '.join(INITIALIZERS)}")
     is_hidden = activation == "relu"
-    outputs = keras.layers.Dense(
-        n_out, activation="relu" if is_hidden else None, kernel_initializer=weights, name=name
-    )(inputs)
-    if is_hidden:
-        return outputs
-    return keras.layers.Activation(activation or "linear", dtype="float32", name=f"{name}_float32")(
-        outputs
-    )
+    # As one layer, product and ReLU run in one pass.
+    fused = activation if is_hidden and not batch_norm else None
+    outputs = keras.layers.Dense(n_out, fused, kernel_initializer=weights, name=name)(inputs)
+    if not is_hidden:
+        as_float32 = {"dtype": "float32", "name": f"{name}_float32"}
+        return keras.layers.Activation(activation or "linear", **as_float32)(outputs)
+    if batch_norm:
+        outputs = keras.layers.BatchNormalization(name=f"{name}_batch_norm")(outputs)
+        outputs = keras.layers.ReLU(name=f"{name}_relu")(outputs)
+    if dropout:
+        outputs = keras.layers.Dropout(dropout, name=f"{name}_dropout")(outputs)
+    return outputs
+
+
+def noise(inputs: keras.KerasTensor, stddev: float, name: str) -> keras.KerasTensor:
+    """Adds N(0, stddev²) to each input, in training alone; 0 adds no layer.
+
+    With it an autoencoder learns to undo the noise (Vincent et al. 2008); in the AAE paper's part 4
+    it is 0.3 on the encoder's input (Makhzani et al. 2015, appendix).
+    """
+    return keras.layers.GaussianNoise(stddev, name=name)(inputs) if stddev else inputs
+
+
+def draw_anew(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
+    """Makes what noise and dropout draw next a function of (seed, layer's name, step).
+
+    Left to themselves, these layers count their draws, and a run that goes on would need the count.
+    """
+    for network in networks:
+        for layer in network.layers:
+            generator = getattr(layer, "seed_generator", None)
+            if generator is not None:
+                drawn = tf.random.stateless_uniform(
+                    [2],
+                    randomness.stateless_seed(seed, f"draws of {layer.name}", step),
+                    minval=None,
+                    maxval=None,
+                    dtype=tf.uint32,
+                )
+                generator.state.assign(drawn)
 
 
 def variables(networks: Iterable[keras.Model], *prefixes: str) -> list[keras.Variable]:

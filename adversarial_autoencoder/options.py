@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from adversarial_autoencoder import layers, priors
+from adversarial_autoencoder import layers, losses, priors
 from adversarial_autoencoder.errors import UserError
 
 from absl import flags
@@ -98,15 +98,26 @@ def boolean(values: flags.FlagValues, name: str, default: bool, meaning: str) ->
     flags.DEFINE_boolean(name, default, meaning, flag_values=values)
 
 
-def integer(values: flags.FlagValues, name: str, default: int, meaning: str) -> None:
-    """Defines a flag that is a whole number, at least 1."""
-    flags.DEFINE_integer(name, default, meaning, lower_bound=1, flag_values=values)
+def integer(
+    values: flags.FlagValues, name: str, default: int, meaning: str, least: int = 1
+) -> None:
+    """Defines a flag that is a whole number, at least `least`."""
+    flags.DEFINE_integer(name, default, meaning, lower_bound=least, flag_values=values)
 
 
 def number(values: flags.FlagValues, name: str, default: float, meaning: str) -> None:
     """Defines a flag that is a number above 0."""
     flags.DEFINE_float(name, default, meaning, flag_values=values)
     _must(name, lambda v: 0 < v < float("inf"), "must be a number above 0", values)
+
+
+def fraction(
+    values: flags.FlagValues, name: str, default: float, meaning: str, below: float = 1.0
+) -> None:
+    """Defines a flag that is a number from 0 up to, but not including, `below`."""
+    flags.DEFINE_float(name, default, meaning, flag_values=values)
+    limit = "" if below == float("inf") else f" and below {below:g}"
+    _must(name, lambda v: 0 <= v < below, f"must be a number of at least 0{limit}", values)
 
 
 def string(values: flags.FlagValues, name: str, default: str | None, meaning: str) -> None:
@@ -208,20 +219,22 @@ def _define_shared(values: flags.FlagValues) -> None:
 
     string(values, "dataset", "auto", "auto, mnist, glyphs, a TFDS image data set, a path to .npz")
     string(values, "data_dir", None, "where data lie: MNIST's .gz files, mnist.npz, TFDS' folders")
-    flags.DEFINE_integer(
-        "n_images", 0, "train on the first so many; 0: all", lower_bound=0, flag_values=values
-    )
+    integer(values, "n_images", 0, "train on the first so many; 0: all", least=0)
 
     integer(values, "z_dim", 2, "size of the latent code")
     integer(values, "n_l1", 1000, "units of the first hidden layer")
     integer(values, "n_l2", 1000, "units of the second hidden layer")
+    fraction(values, "noise_stddev", 0.0, "noise on the encoder's input, in training", float("inf"))
+    boolean(values, "batch_norm", False, "batch normalization in the encoder's hidden layers")
+    fraction(values, "dropout", 0.0, "share of the encoder's hidden units left out, in training")
+    choice(values, "reconstruction_loss", "mse", losses.RECONSTRUCTION, "what a copy is judged by")
     choice(values, "initializer", "normal", layers.INITIALIZERS, "first weights, N(0, 0.01²) or He")
 
     integer(values, "batch_size", 100, "images in a step")
     integer(values, "n_epochs", 1000, "passes over the training images")
     number(values, "learning_rate", 0.001, "Adam's learning rate")
-    flags.DEFINE_float("beta1", 0.9, "Adam's beta1", flag_values=values)
-    _must("beta1", lambda v: 0 <= v < 1, "must be at least 0 and below 1", values)
+    fraction(values, "beta1", 0.9, "Adam's beta1")
+    fraction(values, "averaging", 0.0, "keep the weights' average, each step's share falling so")
     flags.DEFINE_list(
         "learning_rate_drops",
         [],
@@ -229,9 +242,7 @@ def _define_shared(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     _must("learning_rate_drops", _are_epochs, "takes growing epochs such as 20,30", values)
-    flags.DEFINE_integer(
-        "seed", 0, "same seed, same machine: the same run", lower_bound=0, flag_values=values
-    )
+    integer(values, "seed", 0, "same seed, same machine: the same run", least=0)
     choice(values, "precision", "float32", PRECISIONS, "arithmetic of the layers")
 
 

@@ -8,21 +8,23 @@ not read back is passed over for the one before it.
 import contextlib
 import datetime
 import errno
+import json
 import os
 import pathlib
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from adversarial_autoencoder import options
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 
+import keras
 import tensorflow as tf
 from absl import flags
 
-CHECKPOINTS_KEPT = 3
+CHECKPOINTS_KEPT = 3  # The newest; and, where epochs are scored, the best.
 
 
 class Run:
@@ -36,6 +38,7 @@ class Run:
         self.log = path / "log" / "log.txt"
         self.flagfile = path / "flags.txt"
         self.metrics = path / "metrics.json"
+        self.scores = self.checkpoints / "scores.json"
 
     def create(self, model_name: str, flag_lines: Sequence[str], data: Dataset) -> None:
         """Makes the folder, with `flags.txt` in it.
@@ -55,7 +58,7 @@ class Run:
         return found and found[1]
 
     def save(self, model: tf.Module, step: int) -> None:
-        """Writes a checkpoint, exports the networks, and drops the oldest checkpoints.
+        """Writes a checkpoint and drops the oldest ones.
 
         Raises:
           UserError: it could not be written; older checkpoints are untouched.
@@ -71,14 +74,55 @@ class Run:
                     _flush_to_disk(partial)
                     shutil.rmtree(target, ignore_errors=True)
                     partial.rename(target)
-                self._export(model)
             finally:
                 self._remove_partial()
-        for _, folder in self._stored()[CHECKPOINTS_KEPT:]:
-            shutil.rmtree(folder, ignore_errors=True)
+        for step, folder in self._stored()[CHECKPOINTS_KEPT:]:
+            if step != self.best_step():
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def restore(self, model: tf.Module) -> int:
+    def export(self, networks: Mapping[str, keras.Model]) -> None:
+        """Writes each network as a file of its own, `<name>.keras`, beside the checkpoints.
+
+        Raises:
+          UserError: it could not be written; what was there before is untouched.
+        """
+        with saving(self.path):
+            for name, network in networks.items():
+                partial = self.checkpoints / f"partial-{name}.keras"
+                try:
+                    network.save(partial)
+                    os.replace(partial, self.checkpoints / f"{name}.keras")
+                finally:
+                    partial.unlink(missing_ok=True)
+
+    def score(self, step: int, value: float) -> None:
+        """Notes how good the epoch that ends at `step` is; high is good. Before its `save`.
+
+        Raises:
+          UserError: it could not be written.
+        """
+        scores = self._scores() | {step: value}
+        with saving(self.path):
+            write_atomically(self.scores, json.dumps(scores, indent=2) + "\n")
+
+    def best_step(self) -> int | None:
+        """Returns the step of the stored checkpoint with the highest score, or None."""
+        scores = self._scores()
+        scored = [step for step, _ in self._stored() if step in scores]
+        return max(scored, key=scores.get, default=None)  # Of equals the last, stored first here.
+
+    def _scores(self) -> dict[int, float]:
+        try:
+            return {int(step): value for step, value in json.loads(self.scores.read_text()).items()}
+        except FileNotFoundError:
+            return {}
+
+    def restore(self, model: tf.Module, first: int | None = None) -> int:
         """Loads the newest checkpoint that is whole.
+
+        Args:
+          model: as it was when it was saved.
+          first: the step of a checkpoint that is better still, if it is whole.
 
         Returns:
           The number of steps that the model was trained for.
@@ -86,14 +130,11 @@ class Run:
         Raises:
           UserError: there is none.
         """
-        for step, folder in self._stored():
+        for step, folder in sorted(self._stored(), key=lambda stored: stored[0] != first):
             if _is_whole(folder):
                 _checkpoint(model).read(str(folder / "checkpoint")).assert_consumed()
                 return step
-            print(
-                f"Warning: {folder} is damaged and passed over for the checkpoint before it.",
-                file=sys.stderr,
-            )
+            print(f"Warning: {folder} is damaged and passed over for another.", file=sys.stderr)
         raise UserError(f"{self.path} holds no checkpoint that can be read: start a new run")
 
     def newest_step(self) -> int | None:
@@ -110,15 +151,6 @@ class Run:
         """Clears away what a save that failed or was killed has left."""
         for folder in self.checkpoints.glob("partial-*[0-9]"):
             shutil.rmtree(folder, ignore_errors=True)
-
-    def _export(self, model: tf.Module) -> None:
-        for name in ("encoder", "decoder"):
-            partial = self.checkpoints / f"partial-{name}.keras"
-            try:
-                getattr(model, name).save(partial)
-                os.replace(partial, self.checkpoints / f"{name}.keras")
-            finally:
-                partial.unlink(missing_ok=True)
 
 
 def open_run(values: flags.FlagValues, model_name: str) -> Run:

@@ -12,7 +12,16 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 
-from adversarial_autoencoder import datasets, evaluation, images, options, randomness, runs
+from adversarial_autoencoder import (
+    averaging,
+    datasets,
+    evaluation,
+    images,
+    layers,
+    options,
+    randomness,
+    runs,
+)
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.errors import UserError
 
@@ -33,14 +42,20 @@ class Model(tf.Module):
       NAME: the name of its folder under `Results/`.
       MEASURES: the functions of `evaluation` that measure it.
       flags: the run's flags.
-      encoder, decoder: Keras models, exported with each checkpoint.
+      average: of the weights, with `--averaging` above 0; `main` makes it.
+      classify: images as in `train_step` to a chance for each label, float32 [n, n_classes], if the
+        model gives labels. Validation images then choose the epoch to report.
+      encoder, decoder: Keras models, exported with each checkpoint. Layers that act in training
+        alone (noise, dropout) want `training=True` in the train step.
     """
 
     NAME: str
     MEASURES: tuple[Callable, ...]
     flags: flags.FlagValues
+    classify: Callable[[tf.Tensor], tf.Tensor] | None = None
     encoder: keras.Model
     decoder: keras.Model
+    average: averaging.Average | None = None
 
     def __init__(self, data: Dataset, flags: flags.FlagValues):
         super().__init__()
@@ -63,6 +78,10 @@ class Model(tf.Module):
         """Makes images, float32 [n, input_dim] in [0, 1], of codes and (where used) labels."""
         raise NotImplementedError
 
+    def exports(self) -> dict[str, keras.Model]:
+        """Returns the networks that are exported, by the name of their file."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
     def histograms(self, x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what TensorBoard shows as histograms, by name."""
         raise NotImplementedError
@@ -71,9 +90,17 @@ class Model(tf.Module):
         """Returns the pictures by name, uint8 [height, width, channels]."""
         raise NotImplementedError
 
-    def reconstruct(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    def encode(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Makes codes, float32 [n, z_dim], of images."""
+        return self.encoder(x, training=training)
+
+    def reconstruct(self, x: tf.Tensor, y: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Encodes and decodes images."""
-        return self.decode(self.encoder(x), y)
+        return self.decode(self.encode(x, training), y)
+
+    def averaged(self) -> contextlib.AbstractContextManager:
+        """The context in which weights are their averages, with `--averaging` above 0."""
+        return contextlib.nullcontext() if self.average is None else self.average.in_place()
 
 
 def set_up(values: flags.FlagValues) -> None:
@@ -101,18 +128,22 @@ def main(model_class: type[Model], values: flags.FlagValues) -> None:
     values.dataset = os.path.abspath(data.name) if is_file else data.name
     values.data_dir = values.data_dir and os.path.abspath(os.path.expanduser(values.data_dir))
     model = model_class(data, values)
+    if values.averaging:
+        model.average = averaging.Average(list(model.exports().values()), values.averaging)
     if values.train:
         step = train(model, data, run, values)
     else:
         runs.check_data(run, data)
-        step = run.restore(model)
+        step = run.restore(model, first=run.best_step())
         print(f"Loaded {run.path}, trained for {step} steps.")
-        write_pictures(model, data, run)
-    if values.evaluate:
-        evaluate(model, data, run, step, pathlib.Path(values.results_dir) / "Classifiers")
-    if values.show:
-        for name, picture in pictures(model, data).items():
-            images.show(picture, name)
+    with model.averaged():
+        if not values.train:
+            write_pictures(model, data, run, at_end=True)
+        if values.evaluate:
+            evaluate(model, data, run, step, pathlib.Path(values.results_dir) / "Classifiers")
+        if values.show:
+            for name, picture in pictures(model, data, at_end=True).items():
+                images.show(picture, name)
     print(f"Pictures: {run.images}")
 
 
@@ -173,16 +204,36 @@ class Batches:
         indices = order[first : first + self.batch_size]
         # The shape is static, which a slice at a tensor's place loses.
         indices = tf.ensure_shape(indices, [self.batch_size])
+        return self._examples(indices)
+
+    def draw(self, step: tf.Tensor, purpose: str) -> tf.Tensor:
+        """Returns images and labels drawn at random, each time from all of them.
+
+        Args:
+          step: int64 scalar.
+          purpose: what they are for; see `randomness`.
+
+        Returns:
+          As `batch` does.
+        """
+        seed = randomness.stateless_seed(self.seed, purpose, step)
+        n = len(self.labels)
+        return self._examples(
+            tf.random.stateless_uniform([self.batch_size], seed, 0, n, dtype=tf.int32)
+        )
+
+    def _examples(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x = tf.cast(tf.gather(self.images, indices), tf.float32) / 255.0
         return x, tf.one_hot(tf.gather(self.labels, indices), self.n_classes)
 
 
-def step_loop(model: Model, batches: Batches) -> Callable:
+def step_loop(model: Model, batches: Batches, average: averaging.Average | None = None) -> Callable:
     """Returns the function that trains from one step up to another without leaving TensorFlow.
 
     Args:
       model: what to train.
       batches: what to train on.
+      average: of the model's weights, kept up to date.
 
     Returns:
       A function of two int64 scalars `first` and `last` and the epoch's order of images, that does
@@ -200,7 +251,10 @@ def step_loop(model: Model, batches: Batches) -> Callable:
         losses = {name: tf.constant(0.0) for name in names}
         not_finite = tf.constant(-1, tf.int64)
         for step in tf.range(first, last):
+            layers.draw_anew(_networks(model), batches.seed, step)
             losses = model.train_step(*batches.batch(step, order), step)
+            if average is not None:
+                average.update(step)
             finite = tf.reduce_all(tf.math.is_finite(tf.stack([losses[name] for name in names])))
             not_finite = tf.where(finite | (not_finite >= 0), not_finite, step)
         return losses, not_finite
@@ -233,9 +287,9 @@ def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) 
     else:
         step = 0
         run.create(model.NAME, options.to_flagfile(values), data)
-        run.save(model, step)
+        _save(model, run, step)
     batches = Batches(data.train, data.n_classes, values.batch_size, values.seed)
-    train_steps = step_loop(model, batches)
+    train_steps = step_loop(model, batches, model.average)
     order = batches.order(step)
     last_step = values.n_epochs * per_epoch
 
@@ -259,8 +313,13 @@ def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) 
                 if step % LOG_EVERY == 0:
                     recorder.record_step(step, losses, *batches.batch(_int64(step - 1), order))
                 if step == epoch_end:
+                    with model.averaged():
+                        accuracy = _accuracy(model, data.validation)
+                    if accuracy is not None:
+                        run.score(step, accuracy)
                     _save(model, run, step)
-                    recorder.record_epoch(step, step // per_epoch, losses)
+                    with model.averaged():
+                        recorder.record_epoch(step, step // per_epoch, losses, accuracy)
                     order = batches.order(step)
             if stopping.signal and step < last_step:
                 if step != epoch_end:
@@ -270,8 +329,12 @@ def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) 
                 print(f"Stopped at step {step} of {last_step}, all saved. To go on:")
                 print(f"  python {shlex.quote(sys.argv[0])} --train --resume --run={folder}")
                 raise SystemExit(128 + stopping.signal)
-        with runs.saving(run.path):
-            recorder.record_pictures(step)
+        best_step = run.best_step()
+        if best_step is not None:
+            step = run.restore(model, first=best_step)
+        with model.averaged(), runs.saving(run.path):
+            run.export(model.exports())
+            recorder.record_end(step, step // per_epoch)
     print(f"Finished: {run.path}")
     print(f"Watch it: tensorboard --logdir {shlex.quote(str(run.tensorboard))}")
     if stopping.signal:
@@ -358,18 +421,31 @@ class Recorder:
             tf.summary.image("Input Images", tf.reshape(x[:10], shape), max_outputs=10)
             tf.summary.image("Generated Images", tf.reshape(x_hat, shape), max_outputs=10)
 
-    def record_epoch(self, step: int, epoch: int, losses: Mapping[str, float]) -> None:
+    def record_epoch(
+        self, step: int, epoch: int, losses: Mapping[str, float], accuracy: float | None
+    ) -> None:
         """Ends an epoch: a line on the screen, and at epochs 1, 2, 5, 10, 20, … the pictures."""
-        line = self._log(step, losses)
+        figures = dict(losses)
+        if accuracy is not None:
+            figures["Validation Accuracy"] = accuracy
+            with self.writer.as_default(step=step):
+                tf.summary.scalar("Validation Accuracy", accuracy)
+        line = self._log(step, figures)
         tqdm.write(f"Epoch {epoch}/{self.n_epochs}: {line}")
         if str(epoch).rstrip("0") in ("1", "2", "5") and epoch < self.n_epochs:
-            self.record_pictures(step)
+            with self.writer.as_default(step=step):
+                write_pictures(self.model, self.data, self.run, step)
         self.writer.flush()
 
-    def record_pictures(self, step: int) -> None:
-        """Writes the pictures to the run's folder and to TensorBoard."""
+    def record_end(self, step: int, epoch: int) -> None:
+        """Ends the training with the model of this epoch: its pictures, and how good it is."""
+        accuracy = _accuracy(self.model, self.data.test)
         with self.writer.as_default(step=step):
-            write_pictures(self.model, self.data, self.run, step)
+            if accuracy is not None:
+                tf.summary.scalar("Test Accuracy", accuracy)
+                line = self._log(step, {"Test Accuracy": accuracy})
+                tqdm.write(f"Best on validation images is epoch {epoch}: {line}")
+            write_pictures(self.model, self.data, self.run, step, at_end=True)
 
     def _log(self, step: int, losses: Mapping[str, float]) -> str:
         line = ", ".join([f"step {step}", *(f"{name} {loss:.6g}" for name, loss in losses.items())])
@@ -377,11 +453,19 @@ class Recorder:
         return line
 
 
-def pictures(model: Model, data: Dataset) -> dict[str, np.ndarray]:
-    """Returns the model's pictures by name and, if its codes are 2-D, where test codes lie."""
+def pictures(model: Model, data: Dataset, at_end: bool = False) -> dict[str, np.ndarray]:
+    """Returns the model's pictures by name and, if its codes are 2-D, where test codes lie.
+
+    Args:
+      model: the model.
+      data: its data set.
+      at_end: whether training has ended, and so which test images get a wrong label is told.
+    """
     found = model.pictures(data)
+    if at_end and model.classify is not None:
+        found |= _label_pictures(model, data)
     if model.flags.z_dim == 2:
-        codes = evaluation.encode(model.encoder, data.test.images)
+        codes = evaluation.encode(model.encode, data.test.images)
         prior = {}
         if "prior" in model.flags:
             prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}
@@ -389,16 +473,34 @@ def pictures(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     return found
 
 
-def write_pictures(model: Model, data: Dataset, run: runs.Run, step: int | None = None) -> None:
-    """Writes the pictures to the run's `images/` and, with a step, to TensorBoard.
+def write_pictures(
+    model: Model, data: Dataset, run: runs.Run, step: int | None = None, at_end: bool = False
+) -> None:
+    """Writes the `pictures` to the run's `images/` and, with a step, to TensorBoard.
 
     Raises:
       UserError: the folder cannot be written.
     """
-    for name, picture in pictures(model, data).items():
+    for name, picture in pictures(model, data, at_end).items():
         images.save_png(run.images / f"{name}.png", picture)
         if step is not None:
             images.to_tensorboard(name, picture, step)
+
+
+def _label_pictures(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """Which class of test images is taken for which, and the images that are."""
+    given = evaluation.classify(model.classify, data.test.images)
+    return {
+        "confusion_matrix": images.confusion_matrix(data.test.labels, given, data.class_names),
+        "mistakes": images.mistakes(data.test.images, data.test.labels, given, data.class_names),
+    }
+
+
+def _accuracy(model: Model, split: Split) -> float | None:
+    """The share of images whose label the model gives rightly; None if it gives no labels."""
+    if model.classify is None:
+        return None
+    return float(np.mean(evaluation.classify(model.classify, split.images) == split.labels))
 
 
 def _int64(step: int) -> tf.Tensor:
@@ -411,6 +513,8 @@ def _save(model: Model, run: runs.Run, step: int) -> None:
     if not all(np.isfinite(v.numpy()).all() for v in variables):
         raise UserError(_not_finite(f"a weight after step {step}", run))
     run.save(model, step)
+    with model.averaged():
+        run.export(model.exports())
 
 
 def _networks(model: Model) -> list[keras.Model]:

@@ -47,7 +47,7 @@ def data(npz) -> datasets.Dataset:
 
 def variables(model) -> list[keras.Variable]:
     """All weights of a model's networks."""
-    networks = [getattr(model, name, None) for name in ("encoder", "decoder", "discriminator")]
-    found = [v for network in networks if network is not None for v in network.variables]
+    networks = [value for value in vars(model).values() if isinstance(value, keras.Model)]
+    found = [v for network in networks for v in network.variables]
     assert found
     return found

@@ -578,3 +578,40 @@ def test_prepared_data_that_are_damaged_are_named(prepare, tmp_path):
     file.write_bytes(file.read_bytes()[:-100])
     message = complaint("marks", str(tmp_path))
     assert str(tmp_path) in message and "delete" in message
+
+
+def split_of(*counts):
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    pixels = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)  # Each its own place.
+    return datasets.Split(pixels, labels.astype(np.int32))
+
+
+def test_labelled_images_are_chosen_evenly_by_the_seed_alone():
+    split = split_of(40, 50, 60)
+    chosen = datasets.labeled_subset(split, 30, seed=1)
+    assert np.bincount(chosen.labels).tolist() == [10, 10, 10]
+    places = chosen.images.ravel()
+    assert len(set(places)) == 30
+    np.testing.assert_array_equal(split.labels[places], chosen.labels)
+    again, other = (datasets.labeled_subset(split, 30, seed) for seed in (1, 2))
+    np.testing.assert_array_equal(again.images, chosen.images)
+    assert (other.images != chosen.images).any()
+
+
+@pytest.mark.parametrize("n_labeled", [0, 150])
+def test_all_images_may_be_labelled_however_uneven(n_labeled):
+    assert len(datasets.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)) == 150
+
+
+@pytest.mark.parametrize(
+    "n_labeled, told",
+    [
+        (153, "--n_labeled=153, but only 150 labelled training images are there"),
+        (100, "cannot be divided evenly among 3 classes: give 99"),
+        (2, "cannot be divided evenly among 3 classes: give 3"),
+        (123, "takes 41 images of each class, but of one only 40 are there: give at most 120"),
+    ],
+)
+def test_labels_that_are_not_there_are_an_error(n_labeled, told):
+    with pytest.raises(UserError, match=told):
+        datasets.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)

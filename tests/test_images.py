@@ -269,3 +269,27 @@ def test_a_picture_reads_back_from_the_event_file(tmp_path, default_writer):
     [(tag, step, pixels)] = pictures_in(tmp_path)
     assert (tag, step) == ("Image Grid", 3)
     np.testing.assert_array_equal(pixels, picture)
+
+
+def test_a_confusion_matrix_can_be_drawn_of_few_and_of_many_classes():
+    few = images.confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), ["a", "b"])
+    assert few.shape == (900, 1050, 3)
+    none_wrong = images.confusion_matrix(np.array([0, 1]), np.array([0, 1]), ["a", "b"])
+    assert (few != none_wrong).any()
+    names = [str(k) for k in range(100)]
+    assert images.confusion_matrix(np.arange(100), np.arange(100), names).shape == few.shape
+
+
+def test_mistakes_show_the_images_with_a_wrong_label_alone():
+    pixels = np.zeros((4, 28, 28, 1), np.uint8)
+    pixels[1], pixels[3] = 100, 200
+    labels, given = np.array([0, 1, 2, 0]), np.array([0, 2, 2, 1])
+    picture = images.mistakes(pixels, labels, given, ["a", "b", "c"], n_columns=2)
+    assert picture.shape == (2 * 28 + 14, 2 * 56 + 4, 1)
+    assert (picture[:56, :56] == 100).all() and (picture[:56, 60:] == 200).all()
+    assert picture[56:, :56].max() > 100  # The caption.
+
+
+def test_mistakes_of_a_model_without_any_are_a_dark_row():
+    picture = images.mistakes(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2), np.arange(2), "ab")
+    assert picture.shape[2] == 3 and not picture.any()

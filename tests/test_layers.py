@@ -5,6 +5,7 @@ from adversarial_autoencoder import layers
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 
 def network(prefix, **settings):
@@ -55,3 +56,51 @@ def test_outputs_are_float32_under_mixed_precision():
     model = network("e_")
     assert model.get_layer("e_dense_1").compute_dtype == "bfloat16"
     assert model(np.ones([2, 30], np.float32)).dtype == "float32"
+
+
+def noisy_network():
+    x = keras.Input([30], name="x")
+    hidden = layers.dense(layers.noise(x, 0.5, "e_noise"), 40, "e_dense_1", "relu", dropout=0.5)
+    return keras.Model(x, layers.dense(hidden, 7, "e_output", initializer="he"))
+
+
+def test_noise_and_dropout_act_in_training_alone():
+    x, model = np.ones([2, 30], np.float32), noisy_network()
+    np.testing.assert_array_equal(model(x), model(x))
+    assert (np.array(model(x, training=True)) != np.array(model(x))).any()
+
+
+def test_noise_has_the_spread_asked_for():
+    x = keras.Input([1000])
+    drawn = keras.Model(x, layers.noise(x, 0.3, "e_noise"))(np.zeros([50, 1000]), training=True)
+    assert np.std(drawn) == pytest.approx(0.3, rel=0.02)
+    assert np.mean(drawn) == pytest.approx(0, abs=0.01)
+
+
+def test_noise_and_dropout_depend_on_seed_and_step_alone():
+    x = np.ones([2, 30], np.float32)
+
+    @tf.function
+    def outputs(model_number, seed, step):
+        model = models[model_number]
+        layers.draw_anew([model], seed, step)
+        return model(x, training=True)
+
+    models = [noisy_network(), noisy_network()]
+    models[1].set_weights(models[0].get_weights())
+    first = outputs(0, 3, tf.constant(5))
+    assert (outputs(0, 3, tf.constant(6)) != first).numpy().any()
+    assert (outputs(0, 4, tf.constant(5)) != first).numpy().any()
+    np.testing.assert_array_equal(outputs(0, 3, tf.constant(5)), first)
+    np.testing.assert_array_equal(outputs(1, 3, tf.constant(5)), first)
+
+
+def test_batch_normalization_stands_in_front_of_the_relu_of_hidden_layers():
+    model = network("e_", batch_norm=True, initializer="he")
+    x = np.random.default_rng(0).normal(3, 5, [500, 30]).astype(np.float32)
+    hidden = keras.Model(model.input, model.get_layer("e_dense_1_batch_norm").output)
+    normal = np.array(hidden(x, training=True))
+    np.testing.assert_allclose(normal.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(normal.std(axis=0), 1, atol=1e-2)
+    assert not [layer for layer in model.layers if layer.name == "e_output_batch_norm"]
+    assert (np.array(model.get_layer("e_dense_1_relu").output.shape) == [None, 400]).all()

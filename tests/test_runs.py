@@ -75,9 +75,37 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path, data):
         "checkpoint-000000020",
         "checkpoint-000000040",
         "checkpoint-000000100",
-        "decoder.keras",
-        "encoder.keras",
     ]
+
+
+def test_the_best_checkpoint_is_kept_and_loaded_first(tmp_path, data):
+    run = make_run(tmp_path, data)
+    assert run.best_step() is None
+    for step, score in ((1, 0.5), (2, 0.9), (3, 0.7), (4, 0.9), (5, 0.6), (6, 0.8), (7, 0.8)):
+        run.score(step, score)
+        run.save(Model(step / 8), step)
+    assert run.best_step() == 4  # Of equals, the later.
+    model = Model()
+    assert run.restore(model, first=4) == 4 and model.get() == 4 / 8
+    assert run.restore(model) == 7 and model.get() == 7 / 8
+
+
+def test_a_best_checkpoint_that_is_damaged_gives_way_to_the_newest(tmp_path, data, capsys):
+    run = make_run(tmp_path, data)
+    for step, score in ((1, 0.9), (2, 0.5)):
+        run.score(step, score)
+        run.save(Model(step / 8), step)
+    next((run.checkpoints / "checkpoint-000000001").glob("*.data*")).write_bytes(b"")
+    assert run.restore(Model(), first=run.best_step()) == 2
+    assert "checkpoint-000000001 is damaged" in capsys.readouterr().err
+
+
+def test_a_score_without_its_checkpoint_does_not_count(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.score(1, 0.5)
+    run.save(Model(), 1)
+    run.score(2, 0.9)  # And then the power went.
+    assert run.best_step() == 1
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "empty"])
@@ -213,10 +241,11 @@ def test_other_data_than_the_runs_are_an_error(tmp_path, data):
         runs.check_data(run, shuffled)
 
 
-def test_exported_models_are_those_of_the_newest_checkpoint(tmp_path, data):
+def test_an_exported_model_takes_the_place_of_the_one_before(tmp_path, data):
     run = make_run(tmp_path, data)
-    run.save(Model(0.25), 10)
-    run.save(Model(0.5), 20)
+    run.export({"encoder": Model(0.25).encoder})
+    run.export({"encoder": Model(0.5).encoder})
+    assert os.listdir(run.checkpoints) == ["encoder.keras"]
     encoder = keras.models.load_model(run.checkpoints / "encoder.keras")
     np.testing.assert_array_equal(encoder.predict(np.ones([1, 3]), verbose=0), [[2.0, 2.0]])
 

@@ -1,7 +1,8 @@
 import part1_autoencoder
 import part2_aae
 import part3_style_content
-from adversarial_autoencoder import losses, options, training
+import part4_semisupervised
+from adversarial_autoencoder import averaging, losses, options, training
 from adversarial_autoencoder.errors import UserError
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 from conftest import SMALL, variables
 
+PART_4 = part4_semisupervised.define_flags
 MODELS = {
     "part1": (part1_autoencoder.Autoencoder, None),
     "part2": (part2_aae.AdversarialAutoencoder, options.define_prior),
@@ -16,12 +18,26 @@ MODELS = {
         part3_style_content.AdversarialAutoencoder,
         part3_style_content.define_flags,
     ),
+    "part4": (
+        part4_semisupervised.AdversarialAutoencoder,
+        PART_4,
+    ),
+    "yardstick": (
+        part4_semisupervised.Classifier,
+        PART_4,
+    ),
 }
 
 
 def build(part, data, *words):
     model_class, define_flags = MODELS[part]
-    values = options.parse([part, *SMALL, "--initializer=he", *words], "", define_flags)
+    words = [
+        *SMALL,
+        "--initializer=he",
+        *(["--n_labeled=0"] if define_flags is PART_4 else []),
+        *words,
+    ]
+    values = options.parse([part, *words], "", define_flags)
     return model_class(data, values)
 
 
@@ -50,32 +66,116 @@ def first_batch(data):
 def test_a_step_changes_every_weight_of_every_network(part, data):
     model = build(part, data)
     kernels = [v for v in variables(model) if "kernel" in v.path]
+    if part == "yardstick":
+        kernels = [v for v in kernels if v.path.startswith(("e_dense", "e_label"))]
     before = weights(kernels)
     model.train_step(*first_batch(data), int64(0))
     assert all(changed(before, kernels))
 
 
-@pytest.mark.parametrize("part", ["part2", "part3"])
+AAE = {
+    "autoencoder": ("encoder", "decoder"),
+    "discriminator": ("discriminator",),
+    "generator": ("encoder",),
+}
+SEMI_SUPERVISED = {
+    "autoencoder": ("encoder", "decoder"),
+    "discriminator_g": ("discriminator_g",),
+    "discriminator_c": ("discriminator_c",),
+    "generator": ("encoder",),
+    "classification": ("encoder",),
+}
+
+
 @pytest.mark.parametrize(
-    "optimizer, own, others",
+    "part, phases, phase",
     [
-        ("autoencoder", ("encoder", "decoder"), ("discriminator",)),
-        ("discriminator", ("discriminator",), ("encoder", "decoder")),
-        ("generator", ("encoder",), ("decoder", "discriminator")),
+        *[("part2", AAE, phase) for phase in AAE],
+        *[("part3", AAE, phase) for phase in AAE],
+        *[("part4", SEMI_SUPERVISED, phase) for phase in SEMI_SUPERVISED],
     ],
 )
-def test_each_phase_changes_its_own_variables_alone(part, data, optimizer, own, others):
+def test_each_phase_changes_its_own_variables_alone(part, phases, phase, data):
     model = build(part, data)
-    for name in {"autoencoder", "discriminator", "generator"} - {optimizer}:
+    for name in phases.keys() - {phase}:
         getattr(model, f"{name}_optimizer").apply = lambda gradients: None
+    networks = {name for own in phases.values() for name in own}
     kernels = {
         name: [v for v in getattr(model, name).trainable_variables if "kernel" in v.path]
-        for name in (*own, *others)
+        for name in networks
     }
+    if phase == "classification":  # Which says nothing of the style.
+        kernels["encoder"] = [v for v in kernels["encoder"] if "latent" not in v.path]
     before = {name: weights(own_kernels) for name, own_kernels in kernels.items()}
     model.train_step(*first_batch(data), int64(0))
-    assert all(all(changed(before[name], kernels[name])) for name in own)
+    assert all(all(changed(before[name], kernels[name])) for name in phases[phase])
+    others = networks - set(phases[phase])
     assert not any(any(changed(before[name], kernels[name])) for name in others)
+
+
+def test_the_classification_phase_leaves_the_code_alone(data):
+    model = build("part4", data)
+    latent = model.encoder.get_layer("e_latent_variable")
+    before = latent.kernel.numpy()
+    model.classification_phase(int64(0))
+    np.testing.assert_array_equal(latent.kernel, before)
+
+
+def test_part_4_does_not_look_at_the_labels_of_its_unlabelled_images(data):
+    results = []
+    for shift in (0, 1):
+        model = build("part4", data, "--n_labeled=30")
+        x, y = first_batch(data)
+        model.train_step(x, tf.roll(y, shift, axis=1), int64(0))
+        results.append(weights(variables(model)))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_part_4_draws_its_labelled_batches_from_the_chosen_training_images_alone(data):
+    model = build("part4", data, "--n_labeled=30")
+    chosen = {image.tobytes() for image in model.labeled.images.numpy()}
+    assert len(chosen) == 30
+    known = {image.tobytes() for image in data.train.images.reshape(len(data.train), -1)}
+    assert chosen <= known
+    seen = set()
+    for step in range(40):
+        x, _ = model.labeled.draw(int64(step), "labelled batch")
+        seen |= {image.tobytes() for image in np.rint(x.numpy() * 255).astype(np.uint8)}
+    assert seen == chosen
+
+
+def test_drawn_batches_keep_images_and_labels_together_and_depend_on_the_step(data):
+    batches = make_batches(data)
+    x, y = batches.draw(int64(3), "a purpose")
+    train = data.train
+    label_of = {
+        image.tobytes(): label for image, label in zip(train.images, train.labels, strict=True)
+    }
+    for image, one_hot in zip(np.rint(x.numpy() * 255).astype(np.uint8), y.numpy(), strict=True):
+        assert label_of[image.tobytes()] == one_hot.argmax()
+    np.testing.assert_array_equal(batches.draw(int64(3), "a purpose")[0], x)
+    assert (batches.draw(int64(4), "a purpose")[0] != x).numpy().any()
+
+
+def test_noise_and_dropout_change_the_step_and_not_the_pictures(data):
+    plain, noisy = build("part3", data), build("part3", data, "--noise_stddev=0.3", "--dropout=0.5")
+    x, y = first_batch(data)
+    np.testing.assert_array_equal(plain.reconstruct(x, y), noisy.reconstruct(x, y))
+    a, b = (model.train_step(x, y, int64(0))["Autoencoder Loss"] for model in (plain, noisy))
+    assert float(a) != float(b)
+
+
+def test_the_loop_keeps_the_average_up_to_date(data):
+    model, batches = build("part1", data), make_batches(data)
+    average = averaging.Average([model.encoder, model.decoder], 0.9)
+    before = weights(variables(model))
+    training.step_loop(model, batches, average)(int64(0), int64(5), batches.order(0))
+    with average.in_place():
+        averages = weights(variables(model))
+    for first, mean, last in zip(before, averages, weights(variables(model)), strict=True):
+        assert np.linalg.norm(mean - last) < np.linalg.norm(first - last)
+        assert (mean != last).any()
 
 
 def plain_step(model, x, y, step):

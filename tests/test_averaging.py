@@ -1,0 +1,36 @@
+from adversarial_autoencoder import averaging, layers
+
+import keras
+import numpy as np
+import pytest
+
+
+def network():
+    x = keras.Input([3])
+    return keras.Model(x, layers.dense(layers.noise(x, 0.1, "e_noise"), 2, "e_output"))
+
+
+def test_the_average_follows_the_weights_and_forgets_the_first():
+    model = network()
+    average = averaging.Average([model], 0.9)
+    expected = kernel = np.zeros([3, 2])
+    for step in range(200):
+        kernel = np.full([3, 2], step / 200)
+        model.get_layer("e_output").kernel.assign(kernel)
+        average.update(step)
+        kept = min(0.9, (1 + step) / (10 + step))
+        expected = kept * expected + (1 - kept) * kernel
+    with average.in_place():
+        np.testing.assert_allclose(model.get_layer("e_output").kernel, expected, rtol=1e-4)
+    np.testing.assert_allclose(model.get_layer("e_output").kernel, kernel)
+
+
+def test_weights_come_back_after_an_error():
+    model = network()
+    average = averaging.Average([model], 0.9)
+    before = model.get_layer("e_output").kernel.numpy()
+    model.get_layer("e_output").kernel.assign(before + 1)
+    with pytest.raises(KeyboardInterrupt), average.in_place():
+        np.testing.assert_array_equal(model.get_layer("e_output").kernel, before)
+        raise KeyboardInterrupt
+    np.testing.assert_array_equal(model.get_layer("e_output").kernel, before + 1)
