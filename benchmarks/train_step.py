@@ -1,14 +1,14 @@
-"""Images per second of part 3's train step, beside what a reader could run instead.
+"""Images per second of part 3's and part 4's train steps, beside what a reader could run instead.
 
     python benchmarks/train_step.py
 
 In one run, in turn, round by round, so that a machine that changes its speed changes it for all:
 
-- this project: part 3's step in the loop of `training.py`, float32 and mixed_bfloat16;
+- this project: the part's step in the loop of `training.py`, float32 and mixed_bfloat16;
 - plain TF 2: one `tf.function` a step, each phase by itself, Keras' Adam, a tf.data pipeline with
   shuffle, batch and prefetch;
-- the 2017 way: a `compat.v1` graph, three `session.run` a step, NumPy batches;
-- the floor: the matrix products of the step and nothing else.
+- the 2017 way (part 3): a `compat.v1` graph, three `session.run` a step, NumPy batches;
+- the floor (part 3): the matrix products of the step and nothing else.
 
 Times are medians over the rounds; ratios are medians of the rounds' own ratios. TensorFlow's
 deterministic kernels are on for all of them, as they are when this project trains.
@@ -22,6 +22,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import part3_style_content
+import part4_semisupervised
 from adversarial_autoencoder import datasets, losses, options, randomness, training
 
 import keras
@@ -32,7 +33,7 @@ INPUT_DIM, N_CLASSES, N_IMAGES = 784, 10, 55_000
 
 
 def define_flags(flags):
-    part3_style_content.define_flags(flags)
+    part4_semisupervised.define_flags(flags)
     options.integer(flags, "n_rounds", 9, "how often each of them is timed")
     options.integer(flags, "n_steps", 100, "steps in a round")
 
@@ -47,10 +48,10 @@ def random_data():
     return datasets.Dataset("random", split, split[:0], split[:0], N_CLASSES, names)
 
 
-def project(data, flags, precision):
+def project(part, data, flags, precision):
     """This project's step, in its own loop."""
     keras.mixed_precision.set_global_policy(precision)
-    model = part3_style_content.AdversarialAutoencoder(data, flags)
+    model = part.AdversarialAutoencoder(data, flags)
     batches = training.Batches(data.train, data.n_classes, flags.batch_size, flags.seed)
     train_steps = training.step_loop(model, batches)
     order = batches.order(0)
@@ -65,8 +66,8 @@ def project(data, flags, precision):
     return run
 
 
-def plain(data, flags):
-    """The step as most TensorFlow 2 tutorials would write it."""
+def plain_part3(data, flags):
+    """Part 3's step as most TensorFlow 2 tutorials would write it."""
     model = part3_style_content.AdversarialAutoencoder(data, flags)
     encoder, decoder, discriminator = model.encoder, model.decoder, model.discriminator
     encoder_variables = encoder.trainable_variables
@@ -97,10 +98,7 @@ def plain(data, flags):
         generator_adam.apply_gradients(zip(gradients, encoder_variables, strict=True))
         return autoencoder_loss, discriminator_loss, generator_loss
 
-    x = data.train.images.reshape(N_IMAGES, -1).astype(np.float32) / 255
-    y = keras.utils.to_categorical(data.train.labels)
-    pipeline = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(10_000).repeat()
-    batches = iter(pipeline.batch(flags.batch_size).prefetch(tf.data.AUTOTUNE))
+    batches = iter(pipeline(data.train, flags))
 
     def run(n_steps):
         for _ in range(n_steps):
@@ -108,6 +106,81 @@ def plain(data, flags):
 
     run(1)
     return run
+
+
+def plain_part4(data, flags):
+    """Part 4's step written so."""
+    model = part4_semisupervised.AdversarialAutoencoder(data, flags)
+    encoder, decoder = model.encoder, model.decoder
+    gauss, categorical = model.discriminator_g, model.discriminator_c
+    encoder_variables = encoder.trainable_variables
+    autoencoder_variables = encoder_variables + decoder.trainable_variables
+    label_variables = model.classification_variables
+    autoencoder_adam, gauss_adam, categorical_adam, generator_adam, classification_adam = (
+        keras.optimizers.Adam(flags.learning_rate, flags.beta1) for _ in range(5)
+    )
+
+    def encode(x):
+        logits, z = encoder(x)
+        return tf.nn.softmax(logits), z
+
+    def discriminate(y, z):
+        return gauss(tf.concat([y, z], 1) if flags.conditional_discriminator else z)
+
+    @tf.function
+    def train_step(x, x_labeled, y_labeled):
+        with tf.GradientTape() as tape:
+            autoencoder_loss = losses.reconstruction(x, decoder(encode(x)))
+        gradients = tape.gradient(autoencoder_loss, autoencoder_variables)
+        autoencoder_adam.apply_gradients(zip(gradients, autoencoder_variables, strict=True))
+
+        z_prior = flags.prior_stddev * tf.random.normal([len(x), flags.z_dim])
+        with tf.GradientTape() as tape:
+            y, z = encode(x)
+            gauss_loss = losses.discriminator(discriminate(y, z_prior), discriminate(y, z))
+        gradients = tape.gradient(gauss_loss, gauss.trainable_variables)
+        gauss_adam.apply_gradients(zip(gradients, gauss.trainable_variables, strict=True))
+
+        y_prior = tf.one_hot(tf.random.uniform([len(x)], 0, N_CLASSES, tf.int32), N_CLASSES)
+        with tf.GradientTape() as tape:
+            y, _ = encode(x)
+            categorical_loss = losses.discriminator(categorical(y_prior), categorical(y))
+        gradients = tape.gradient(categorical_loss, categorical.trainable_variables)
+        categorical_adam.apply_gradients(
+            zip(gradients, categorical.trainable_variables, strict=True)
+        )
+
+        with tf.GradientTape() as tape:
+            y, z = encode(x)
+            generator_loss = losses.generator(discriminate(y, z))
+            generator_loss += losses.generator(categorical(y))
+        gradients = tape.gradient(generator_loss, encoder_variables)
+        generator_adam.apply_gradients(zip(gradients, encoder_variables, strict=True))
+
+        with tf.GradientTape() as tape:
+            classification_loss = losses.classification(y_labeled, encoder(x_labeled)[0])
+        gradients = tape.gradient(classification_loss, label_variables)
+        classification_adam.apply_gradients(zip(gradients, label_variables, strict=True))
+        return autoencoder_loss, gauss_loss, categorical_loss, generator_loss, classification_loss
+
+    labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
+    both = tf.data.Dataset.zip((pipeline(data.train, flags), pipeline(labeled, flags)))
+    batches = iter(both)
+
+    def run(n_steps):
+        for _ in range(n_steps):
+            (x, _), (x_labeled, y_labeled) = next(batches)
+            train_step(x, x_labeled, y_labeled)
+
+    run(1)
+    return run
+
+
+def pipeline(split, flags):
+    """Batches as most tutorials would make them."""
+    x = split.images.reshape(len(split), -1).astype(np.float32) / 255
+    examples = tf.data.Dataset.from_tensor_slices((x, keras.utils.to_categorical(split.labels)))
+    return examples.shuffle(10_000).repeat().batch(flags.batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def graph_of_2017(data, flags):
@@ -239,19 +312,38 @@ def measure(contenders, n_rounds, n_steps):
 
 
 def main(argv):
+    # Nothing that only this project has: noise, averaging and the like are off for all.
     flags = options.parse(argv, __doc__, define_flags, **part3_style_content.DEFAULTS)
     training.set_up(flags)
     keras.utils.set_random_seed(flags.seed)  # For the others' draws, which have a state.
     data = random_data()
-    contenders = {
-        "this project": project(data, flags, "float32"),
-        "plain TF 2": plain(data, flags),
-        "the 2017 way": graph_of_2017(data, flags),
-        "matrix products alone": matrix_products(flags),
-        "this project, mixed_bfloat16": project(data, flags, "mixed_bfloat16"),
-    }
+    part3, part4 = part3_style_content, part4_semisupervised
+    report(
+        "Part 3",
+        {
+            "this project": project(part3, data, flags, "float32"),
+            "plain TF 2": plain_part3(data, flags),
+            "the 2017 way": graph_of_2017(data, flags),
+            "matrix products alone": matrix_products(flags),
+            "this project, mixed_bfloat16": project(part3, data, flags, "mixed_bfloat16"),
+        },
+        flags,
+    )
+    report(
+        "Part 4",
+        {
+            "this project": project(part4, data, flags, "float32"),
+            "plain TF 2": plain_part4(data, flags),
+            "this project, mixed_bfloat16": project(part4, data, flags, "mixed_bfloat16"),
+        },
+        flags,
+    )
+
+
+def report(part, contenders, flags):
+    """Measures them and prints the table."""
     seconds = measure(contenders, flags.n_rounds, flags.n_steps)
-    print(f"Part 3's step, batches of {flags.batch_size}, medians of {flags.n_rounds} rounds:\n")
+    print(f"{part}'s step, batches of {flags.batch_size}, medians of {flags.n_rounds} rounds:\n")
     print("| | ms a step | images a second | time, in this project's |")
     print("|---|---|---|---|")
     for name, times in seconds.items():
@@ -259,7 +351,7 @@ def main(argv):
         step = np.median(times)
         print(f"| {name} | {1000 * step:.1f} | {flags.batch_size / step:,.0f} | {ratio:.2f} |")
     faster = np.median(seconds["plain TF 2"] / seconds["this project, mixed_bfloat16"])
-    print(f"\nmixed_bfloat16 is {faster:.2f} times as fast as plain TF 2.")
+    print(f"\nmixed_bfloat16 is {faster:.2f} times as fast as plain TF 2.\n")
 
 
 if __name__ == "__main__":

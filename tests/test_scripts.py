@@ -13,6 +13,7 @@ import time
 import part1_autoencoder
 import part2_aae
 import part3_style_content
+import part4_semisupervised
 from adversarial_autoencoder import evaluation, runs, training
 from adversarial_autoencoder.errors import UserError
 
@@ -27,8 +28,13 @@ SCRIPTS = {
     "Autoencoder": part1_autoencoder,
     "Adversarial_Autoencoder": part2_aae,
     "Supervised": part3_style_content,
+    "Semi_Supervised": part4_semisupervised,
+    "Classifier": part4_semisupervised,
 }
-PHASES = ("autoencoder", "discriminator", "generator")
+WORDS = {
+    "Semi_Supervised": ("--n_labeled=30",),
+    "Classifier": ("--n_labeled=30", "--classifier_only"),
+}
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def start(npz, tmp_path):
 
     def start_script(name, *words, n_epochs=2):
         common = (f"--dataset={npz}", f"--results_dir={tmp_path}", *SMALL, f"--n_epochs={n_epochs}")
-        SCRIPTS[name].main([f"{name}.py", *common, *words])
+        SCRIPTS[name].main([f"{name}.py", *common, *WORDS.get(name, ()), *words])
         return max((tmp_path / name).iterdir())
 
     return start_script
@@ -73,6 +79,16 @@ def assert_same_weights(a, b):
         ("Autoencoder", {"at_zero.png", "codes.png", "reconstructions.png"}),
         ("Adversarial_Autoencoder", {"codes.png", "manifold.png"}),
         ("Supervised", {"styles_from_prior.png", "styles_from_test.png"}),
+        (
+            "Semi_Supervised",
+            {
+                "styles_from_prior.png",
+                "styles_from_test.png",
+                "confusion_matrix.png",
+                "mistakes.png",
+            },
+        ),
+        ("Classifier", {"confusion_matrix.png", "mistakes.png"}),
     ],
 )
 def test_a_script_trains_and_draws_and_loads_its_run_again(name, pictures, start, capsys):
@@ -81,7 +97,7 @@ def test_a_script_trains_and_draws_and_loads_its_run_again(name, pictures, start
     printed = capsys.readouterr().out
     assert f"Finished: {run}" in printed
     assert f"tensorboard --logdir {run}/Tensorboard" in printed
-    assert "Autoencoder Loss" in (run / "log" / "log.txt").read_text()
+    assert " Loss " in (run / "log" / "log.txt").read_text()
 
     for path in (run / "images").iterdir():
         path.unlink()
@@ -119,6 +135,94 @@ def test_the_event_file_holds_the_series_tags_the_flags_and_the_pictures(start):
     assert sorted(points) == sorted((step, tag) for step in (50, 100) for tag in losses)
     (flags,) = (v for e in events(run) for v in e.summary.value if v.tag == "Flags")
     assert b"--batch_size=2" in flags.tensor.string_val[0]
+
+
+def test_part_4_has_the_series_tags_and_an_accuracy_for_each_epoch(start):
+    run = start("Semi_Supervised", "--train", "--batch_size=2")
+    assert tags(run) >= {
+        "Autoencoder Loss",
+        "Discriminator gauss Loss",
+        "Discriminator categorical Loss",
+        "Generator Loss",
+        "Supervised Encoder Loss",
+        "Encoder Gauss Distribution",
+        "Real Gauss Distribution",
+        "Encoder Categorical Distribution",
+        "Real Categorical Distribution",
+        "Input Images",
+        "Generated Images",
+        "confusion_matrix",
+        "mistakes",
+    }
+    steps = {"Validation Accuracy": [], "Test Accuracy": []}
+    for event in events(run):
+        for value in event.summary.value:
+            if value.tag in steps:
+                steps[value.tag].append(event.step)
+    assert steps["Validation Accuracy"] == [55, 110]
+    assert len(steps["Test Accuracy"]) == 1
+    log = (run / "log" / "log.txt").read_text()
+    assert log.count("Validation Accuracy") == 2 and log.count("Test Accuracy") == 1
+
+
+def test_validation_images_choose_the_epoch_that_is_reported_and_test_images_do_not(
+    start, monkeypatch, capsys
+):
+    accuracies = {10: [0.2, 0.9, 0.4, 0.3, 0.5], 30: [0.8, 0.8]}  # By the number of images.
+    asked = []
+
+    def accuracy(model, split):
+        asked.append(len(split))
+        return accuracies[len(split)].pop(0)
+
+    monkeypatch.setattr(training, "_accuracy", accuracy)
+    run = start("Semi_Supervised", "--train", n_epochs=5)
+    assert asked == [10] * 5 + [30]
+    assert "Best on validation images is epoch 2: step 22, Test Accuracy 0.8" in (
+        capsys.readouterr().out
+    )
+    kept = sorted(path.name for path in (run / "Saved_models").glob("checkpoint-*"))
+    assert kept == [f"checkpoint-0000000{step}" for step in (22, 33, 44, 55)]
+    start("Semi_Supervised", n_epochs=5)
+    assert "trained for 22 steps" in capsys.readouterr().out
+    exported = keras.models.load_model(run / "Saved_models" / "encoder.keras")
+    # From epoch 5, and so at its end at once.
+    start("Semi_Supervised", "--train", "--resume", n_epochs=5)
+    assert "at step 55" in capsys.readouterr().out
+    again = keras.models.load_model(run / "Saved_models" / "encoder.keras")
+    for a, b in zip(exported.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["--noise_stddev=0.3", "--dropout=0.2", "--averaging=0.9", "--batch_norm"],
+)
+def test_a_run_with_noise_averages_and_statistics_goes_on_to_the_same_weights(
+    word, start, monkeypatch
+):
+    unbroken = tensors(start("Supervised", "--train", word), 22)
+
+    def interrupt(self, *names, **losses):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(training.tqdm, "update", interrupt)
+    with pytest.raises(SystemExit):
+        start("Supervised", "--train", word)
+    monkeypatch.undo()
+    assert_same_weights(tensors(start("Supervised", "--train", "--resume"), 22), unbroken)
+
+
+def test_the_averaged_weights_are_those_exported_and_measured(start):
+    run = start("Autoencoder", "--train", "--averaging=0.9")
+    plain = start("Autoencoder", "--train")
+    average = keras.models.load_model(run / "Saved_models" / "encoder.keras").get_weights()
+    last = keras.models.load_model(plain / "Saved_models" / "encoder.keras").get_weights()
+    assert any((a != b).any() for a, b in zip(average, last, strict=True))
+    trained = tensors(run, 22)
+    for name, value in tensors(plain, 22).items():
+        if "optimizer" not in name and "OPTIMIZER" not in name:
+            np.testing.assert_array_equal(trained[name], value)
 
 
 def test_the_same_seed_makes_the_same_run_and_another_another(start):
@@ -221,11 +325,25 @@ def test_a_full_disk_while_saving_keeps_the_last_checkpoint(start, monkeypatch, 
 
 
 @pytest.mark.parametrize(
+    "n_labeled, told",
+    [(330, "only 110 labelled"), (31, "divided evenly among 3 classes"), (-3, "n_labeled")],
+)
+def test_labels_that_cannot_be_had_are_told_and_nothing_is_written(
+    n_labeled, told, start, tmp_path
+):
+    with pytest.raises(UserError, match=told):
+        start("Semi_Supervised", "--train", f"--n_labeled={n_labeled}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     "words, told",
     [
         (["--train", "--batch_size=111"], "--batch_size=111"),
         (["--train", "--dataset=nowhere.npz"], "nowhere.npz"),
         (["--train", "--n_images=500"], "--n_images=500"),
+        (["--train", "--noise_stddev=-0.1"], "noise_stddev=-0.1: .*at least 0"),
+        (["--train", "--dropout=1"], "at least 0 and below 1"),
         ([], "there is no run"),
         (["--train", "--resume"], "there is no run"),
     ],
@@ -313,6 +431,11 @@ assert "adversarial_autoencoder" not in sys.modules
             "Supervised",
             {"reconstruction_mse", "code_ks", "content_accuracy", "z_probe_accuracy"},
         ),
+        (
+            "Semi_Supervised",
+            {"reconstruction_mse", "code_ks", "content_accuracy", "test_error"},
+        ),
+        ("Classifier", {"test_error"}),
     ],
 )
 def test_evaluate_measures_the_newest_run(name, measured, start, monkeypatch, capsys):
@@ -330,5 +453,6 @@ def test_evaluate_measures_the_newest_run(name, measured, start, monkeypatch, ca
     assert measured <= metrics.keys()
     assert metrics["dataset"].endswith("small.npz")
     assert all(isinstance(v, float) for k, v in metrics.items() if k not in ("dataset", "commit"))
-    assert "reconstruction_mse" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert all(key in printed for key in measured)
     assert {f"metrics/{key}" for key in measured} <= tags(run)
