@@ -115,7 +115,7 @@ class Dataset:
 
 
 def labeled_subset(split: Split, n_labeled: int, seed: int) -> Split:
-    """Chooses the images whose labels may be used, the same number from each class.
+    """Returns the images whose labels may be used, the same number from each class.
 
     Args:
       split: what to choose from.
@@ -125,8 +125,26 @@ def labeled_subset(split: Split, n_labeled: int, seed: int) -> Split:
     Raises:
       UserError: there are not so many, of one class perhaps, or they cannot be divided evenly.
     """
+    return split[_labeled_rows(split, n_labeled, seed)]
+
+
+def hide_labels(split: Split, n_labeled: int, n_classes: int, seed: int) -> Split:
+    """Returns all images, those outside the `labeled_subset` with the label n_classes.
+
+    Of it `tf.one_hot(labels, n_classes)` makes a row of zeros.
+
+    Raises:
+      UserError: as `labeled_subset`.
+    """
+    labels = np.full_like(split.labels, n_classes)
+    rows = _labeled_rows(split, n_labeled, seed)
+    labels[rows] = split.labels[rows]
+    return dataclasses.replace(split, labels=labels)
+
+
+def _labeled_rows(split: Split, n_labeled: int, seed: int) -> np.ndarray:
     if n_labeled in (0, len(split)):
-        return split
+        return np.arange(len(split))
     classes, counts = np.unique(split.labels, return_counts=True)
     per_class = n_labeled // len(classes)
     if n_labeled > len(split):
@@ -144,14 +162,8 @@ def labeled_subset(split: Split, n_labeled: int, seed: int) -> Split:
             f"{counts.min()} are there: give at most {counts.min() * len(classes)}, or 0 for all"
         )
     generator = randomness.numpy_generator(seed, "labelled images")
-    return split[
-        np.concatenate(
-            [
-                generator.choice(np.flatnonzero(split.labels == k), per_class, replace=False)
-                for k in classes
-            ]
-        )
-    ]
+    rows = [np.flatnonzero(split.labels == k) for k in classes]
+    return np.concatenate([generator.choice(r, per_class, replace=False) for r in rows])
 
 
 class _Unavailable(UserError):

@@ -74,6 +74,10 @@ class Model(tf.Module):
         """
         raise NotImplementedError
 
+    def training_images(self, data: Dataset) -> Split:
+        """Returns what `train_step` is shown."""
+        return data.train
+
     def decode(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Makes images, float32 [n, input_dim] in [0, 1], of codes and (where used) labels."""
         raise NotImplementedError
@@ -288,7 +292,7 @@ def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) 
         step = 0
         run.create(model.NAME, options.to_flagfile(values), data)
         _save(model, run, step)
-    batches = Batches(data.train, data.n_classes, values.batch_size, values.seed)
+    batches = Batches(model.training_images(data), data.n_classes, values.batch_size, values.seed)
     train_steps = step_loop(model, batches, model.average)
     order = batches.order(step)
     last_step = values.n_epochs * per_epoch

@@ -598,6 +598,17 @@ def test_labelled_images_are_chosen_evenly_by_the_seed_alone():
     assert (other.images != chosen.images).any()
 
 
+def test_hidden_labels_are_all_but_those_of_the_labelled_images():
+    split = split_of(40, 50, 60)
+    hidden = datasets.hide_labels(split, 30, n_classes=3, seed=1)
+    np.testing.assert_array_equal(hidden.images, split.images)
+    known = hidden.labels < 3
+    np.testing.assert_array_equal(hidden.labels[known], split.labels[known])
+    chosen = datasets.labeled_subset(split, 30, seed=1)
+    assert set(hidden.images[known].ravel()) == set(chosen.images.ravel())
+    assert (hidden.labels[~known] == 3).all()
+
+
 @pytest.mark.parametrize("n_labeled", [0, 150])
 def test_all_images_may_be_labelled_however_uneven(n_labeled):
     assert len(datasets.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)) == 150
