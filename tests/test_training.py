@@ -178,8 +178,8 @@ def test_the_loop_keeps_the_average_up_to_date(data):
         assert (mean != last).any()
 
 
-def plain_step(model, x, y, step):
-    """Part 3's step as the article writes it: each phase by itself, an encoder pass for each."""
+def plain_step_of_part3(model, x, y, step):
+    """As the article writes it: each phase by itself, an encoder pass for each."""
     with tf.GradientTape() as tape:
         autoencoder_loss = losses.reconstruction(x, model.decoder([y, model.encoder(x)]))
     gradients = tape.gradient(autoencoder_loss, model.autoencoder_variables)
@@ -204,9 +204,61 @@ def plain_step(model, x, y, step):
     }
 
 
-def test_the_fast_loop_equals_the_plain_one(data):
-    fast, plain = build("part3", data), build("part3", data)
-    for name in ("autoencoder", "discriminator", "generator"):
+def plain_step_of_part4(model, x, y, step):
+    """The same for part 4, both of whose discriminators have an encoder pass of their own."""
+
+    def encode():
+        logits, z = model.encoder(x)
+        return tf.nn.softmax(logits), z
+
+    with tf.GradientTape() as tape:
+        autoencoder_loss = losses.reconstruction(x, model.decoder(encode()))
+    gradients = tape.gradient(autoencoder_loss, model.autoencoder_variables)
+    model.autoencoder_optimizer.apply(gradients)
+
+    with tf.GradientTape() as tape:
+        y, z = encode()
+        z_prior = model.sample_prior(len(x), step)
+        logits = [model.discriminator_g(tf.concat([y, codes], 1)) for codes in (z_prior, z)]
+        gauss_loss = losses.discriminator(*logits)
+    gradients = tape.gradient(gauss_loss, model.discriminator_g_variables)
+    model.discriminator_g_optimizer.apply(gradients)
+
+    with tf.GradientTape() as tape:
+        y, _ = encode()
+        y_prior = model.sample_label_prior(len(x), step)
+        categorical_loss = losses.discriminator(*map(model.discriminator_c, (y_prior, y)))
+    gradients = tape.gradient(categorical_loss, model.discriminator_c_variables)
+    model.discriminator_c_optimizer.apply(gradients)
+
+    with tf.GradientTape() as tape:
+        y, z = encode()
+        generator_loss = losses.generator(model.discriminator_g(tf.concat([y, z], 1)))
+        generator_loss += losses.generator(model.discriminator_c(y))
+    gradients = tape.gradient(generator_loss, model.encoder_variables)
+    model.generator_optimizer.apply(gradients)
+
+    x, y = model.labeled.draw(step, "labelled batch")
+    with tf.GradientTape() as tape:
+        classification_loss = losses.classification(y, model.encoder(x)[0])
+    gradients = tape.gradient(classification_loss, model.classification_variables)
+    model.classification_optimizer.apply(gradients)
+    return {
+        "Autoencoder Loss": autoencoder_loss,
+        "Discriminator gauss Loss": gauss_loss,
+        "Discriminator categorical Loss": categorical_loss,
+        "Generator Loss": generator_loss,
+        "Supervised Encoder Loss": classification_loss,
+    }
+
+
+@pytest.mark.parametrize(
+    "part, plain_step, phases",
+    [("part3", plain_step_of_part3, AAE), ("part4", plain_step_of_part4, SEMI_SUPERVISED)],
+)
+def test_the_fast_loop_equals_the_plain_one(part, plain_step, phases, data):
+    fast, plain = build(part, data), build(part, data)
+    for name in phases:
         keras_adam = tf.keras.optimizers.Adam(0.001, beta_1=0.9, epsilon=1e-8)
         keras_adam.build(getattr(plain, f"{name.replace('generator', 'encoder')}_variables"))
         setattr(plain, f"{name}_optimizer", keras_adam)
