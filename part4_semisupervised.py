@@ -47,6 +47,8 @@ def encoder(dense, data, flags):
     hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     y = dense(hidden, data.n_classes, "e_label")
+    if flags.batch_norm:  # Logits that cannot run away leave a wrong label a gradient.
+        y = keras.layers.BatchNormalization(dtype="float32", name="e_label_batch_norm")(y)
     return keras.Model(x, [y, dense(hidden, flags.z_dim, "e_latent_variable")], name="encoder")
 
 
