@@ -32,8 +32,7 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.noise(x, flags.noise_stddev, "e_noise")
-    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
 
@@ -67,9 +66,11 @@ class Autoencoder(training.Model):
 
     @tf.function
     def train_step(self, x, y, step):
+        seen = self.add_noise(x, step)
+
         # Reconstruction phase: encoder and decoder learn to copy x.
         with tf.GradientTape() as tape:
-            x_hat = self.reconstruct(x, y, training=True)
+            x_hat = self.reconstruct(seen, y, training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)

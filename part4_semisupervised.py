@@ -43,8 +43,7 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to labels' logits and codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.noise(x, flags.noise_stddev, "e_noise")
-    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     y = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:  # Logits that cannot run away leave a wrong label a gradient.
@@ -111,13 +110,18 @@ class AdversarialAutoencoder(training.Model):
         self.discriminator_g_optimizer = adam(self.discriminator_g_variables)
         self.discriminator_c_optimizer = adam(self.discriminator_c_variables)
         self.generator_optimizer = adam(self.encoder_variables)
-        self.classification_optimizer = adam(self.classification_variables)
+        rate = training.learning_rate(data, flags, flags.classification_rate)
+        self.classification_optimizer = optimizers.adam(
+            rate, flags.beta1, self.classification_variables
+        )
 
     @tf.function
     def train_step(self, x, y, step):
+        seen = self.add_noise(x, step)
+
         # Reconstruction phase: encoder and decoder learn to copy x, by the label the encoder gives.
         with tf.GradientTape() as tape:
-            x_hat = self.reconstruct(x, y, training=True)
+            x_hat = self.reconstruct(seen, y, training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
@@ -125,7 +129,7 @@ class AdversarialAutoencoder(training.Model):
         # Regularization phase, 1: the discriminators learn to tell prior samples from the
         # encoder's codes, and one-hot labels drawn evenly from the encoder's labels.
         with tf.GradientTape() as generator_tape:
-            y, z = self.encode_both(x, training=True)  # Serves phase 2 as well.
+            y, z = self.encode_both(seen, training=True)  # Serves phase 2 as well.
         y_prior, z_prior = self.sample_label_prior(len(x), step), self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
             logits = self.discriminate_codes(tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0))
@@ -151,18 +155,25 @@ class AdversarialAutoencoder(training.Model):
             "Discriminator gauss Loss": gauss_loss,
             "Discriminator categorical Loss": categorical_loss,
             "Generator Loss": generator_loss,
-            "Supervised Encoder Loss": self.classification_phase(step),
+            "Supervised Encoder Loss": self.classification_phase(x, step),
         }
 
-    def classification_phase(self, step):
-        """The encoder learns the labels that are known, some images drawn from them a step."""
-        x, y = self.labeled.draw(step, "labelled batch")
+    def classification_phase(self, x, step):
+        """The encoder learns known labels, and (--smoothness) to keep those of x where x shifts."""
+        x_labeled, y_labeled = self.labeled.draw(step, "labelled batch")
         with tf.GradientTape() as tape:
-            logits, _ = self.encoder(x, training=True)
-            loss = losses.classification(y, logits)
+            noisy = self.add_noise(x_labeled, step, "noise on labelled batch")
+            logits, _ = self.encoder(noisy, training=True)
+            loss = losses.classification(y_labeled, logits)
+            if self.flags.smoothness:
+                seed = randomness.stateless_seed(self.flags.seed, "smoothness", step)
+                loss += losses.smoothness(self.logits, x, seed, self.flags.smoothness)
         gradients = tape.gradient(loss, self.classification_variables)
         self.classification_optimizer.apply(gradients)
         return loss
+
+    def logits(self, x):
+        return self.encoder(x, training=True)[0]
 
     def encode_both(self, x, training=False):
         logits, z = self.encoder(x, training=training)
@@ -182,8 +193,9 @@ class AdversarialAutoencoder(training.Model):
         return self.decoder([y, z])
 
     def discriminate_codes(self, y, z):
-        seen = tf.concat([y, z], 1) if self.flags.conditional_discriminator else z
-        return self.discriminator_g(seen)
+        # Codes should suit their label, not the label its code: it gets no gradient from here.
+        suits = self.flags.conditional_discriminator
+        return self.discriminator_g(tf.concat([tf.stop_gradient(y), z], 1) if suits else z)
 
     def sample_prior(self, n, step):
         seed = randomness.stateless_seed(self.flags.seed, "prior", step)
@@ -227,7 +239,7 @@ class Classifier(AdversarialAutoencoder):
 
     @tf.function
     def train_step(self, x, y, step):
-        return {"Supervised Encoder Loss": self.classification_phase(step)}
+        return {"Supervised Encoder Loss": self.classification_phase(x, step)}
 
     def pictures(self, data):
         return {}
@@ -237,6 +249,10 @@ def define_flags(flags):
     options.define_prior(flags)
     options.boolean(flags, "conditional_discriminator", True, "the discriminator sees the label")
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
+    options.number(
+        flags, "classification_rate", 1.0, "the classification phase's own, times the learning rate"
+    )
+    options.fraction(flags, "smoothness", 0.0, "how far an image may shift, its label kept", 1e9)
     options.boolean(flags, "classifier_only", False, "train the yardstick, with labels alone")
 
 

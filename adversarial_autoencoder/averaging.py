@@ -24,7 +24,7 @@ class Average(tf.Module):
         super().__init__()
         self.decay = decay
         variables = [v for network in networks for v in network.variables]
-        # The state of noise and dropout is no number that could be averaged.
+        # The state of dropout is no number that could be averaged.
         self._weights = [v for v in variables if v.dtype.startswith("float")]
         self._averages = [tf.Variable(v.value) for v in self._weights]
 

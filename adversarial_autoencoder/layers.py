@@ -63,19 +63,10 @@ def dense(
     return outputs
 
 
-def noise(inputs: keras.KerasTensor, stddev: float, name: str) -> keras.KerasTensor:
-    """Adds N(0, stddev²) to each input, in training alone; 0 adds no layer.
-
-    With it an autoencoder learns to undo the noise (Vincent et al. 2008); in the AAE paper's part 4
-    it is 0.3 on the encoder's input (Makhzani et al. 2015, appendix).
-    """
-    return keras.layers.GaussianNoise(stddev, name=name)(inputs) if stddev else inputs
-
-
 def draw_anew(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
-    """Makes what noise and dropout draw next a function of (seed, layer's name, step).
+    """Makes what dropout leaves out next a function of (seed, layer's name, step).
 
-    Left to themselves, these layers count their draws, and a run that goes on would need the count.
+    Left to itself it counts its draws, and a run that goes on would need the count.
     """
     for network in networks:
         for layer in network.layers:

@@ -1,5 +1,7 @@
 """The losses of the series, each a scalar averaged over the batch."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -55,6 +57,39 @@ def classification(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
       logits: what the encoder says, float32 [batch, n_classes].
     """
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, logits))
+
+
+def smoothness(
+    classify: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, seed: tf.Tensor, radius: float
+) -> tf.Tensor:
+    """Returns how much labels change if each image goes a small way in the direction that hurts.
+
+    The direction is found by one power iteration from a random one; the change is the Kullback-
+    Leibler divergence from the labels of x, which are held fixed.
+
+    Args:
+      classify: images to logits, float32 [batch, n_classes].
+      x: images, float32 [batch, input_dim].
+      seed: int64 [2], stateless, of the random direction.
+      radius: length of the way, Euclidean, in units of pixels in [0, 1].
+
+    Miyato et al. 2018, "Virtual adversarial training", section 3.
+    """
+    labels = tf.stop_gradient(classify(x))
+
+    def change(way: tf.Tensor) -> tf.Tensor:
+        log_p, log_q = tf.nn.log_softmax(labels), tf.nn.log_softmax(classify(x + way))
+        return tf.reduce_mean(tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), axis=1))
+
+    way = 0.1 * tf.math.l2_normalize(tf.random.stateless_normal(tf.shape(x), seed), axis=1)
+    with tf.GradientTape() as tape:
+        tape.watch(way)
+        hurt = change(way)
+    gradient = tape.gradient(hurt, way)
+    # Divided by its largest entry first: squares of small gradients would vanish.
+    largest = tf.reduce_max(tf.abs(gradient), axis=1, keepdims=True)
+    direction = tf.math.l2_normalize(tf.math.divide_no_nan(gradient, largest), axis=1)
+    return change(radius * tf.stop_gradient(direction))
 
 
 def _cross_entropy(logits: tf.Tensor, target: float) -> tf.Tensor:

@@ -46,7 +46,7 @@ class Model(tf.Module):
       classify: images as in `train_step` to a chance for each label, float32 [n, n_classes], if the
         model gives labels. Validation images then choose the epoch to report.
       encoder, decoder: Keras models, exported with each checkpoint. Layers that act in training
-        alone (noise, dropout) want `training=True` in the train step.
+        alone (dropout) or otherwise (batch normalization) want `training=True` in the train step.
     """
 
     NAME: str
@@ -93,6 +93,17 @@ class Model(tf.Module):
     def pictures(self, data: Dataset) -> dict[str, np.ndarray]:
         """Returns the pictures by name, uint8 [height, width, channels]."""
         raise NotImplementedError
+
+    def add_noise(self, x: tf.Tensor, step: tf.Tensor, purpose: str = "noise") -> tf.Tensor:
+        """Adds N(0, noise_stddev²) to each pixel, for the encoder to see in training.
+
+        So an autoencoder learns to undo the noise (Vincent et al. 2008); the AAE paper has it in
+        part 4, at 0.3 (Makhzani et al. 2015, appendix).
+        """
+        if not self.flags.noise_stddev:
+            return x
+        seed = randomness.stateless_seed(self.flags.seed, purpose, step)
+        return x + self.flags.noise_stddev * tf.random.stateless_normal(tf.shape(x), seed)
 
     def encode(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Makes codes, float32 [n, z_dim], of images."""
@@ -164,13 +175,20 @@ def steps_per_epoch(data: Dataset, batch_size: int) -> int:
     return len(data.train) // batch_size
 
 
-def learning_rate(data: Dataset, values: flags.FlagValues):
-    """Returns `--learning_rate`, or the schedule that divides it by ten at each of the drops."""
+def learning_rate(data: Dataset, values: flags.FlagValues, factor: float = 1.0):
+    """Returns `--learning_rate`, or the schedule that divides it by ten at each of the drops.
+
+    Args:
+      data: whose images make an epoch.
+      values: the flags.
+      factor: what the rate is multiplied by, for a phase that should learn faster or slower. A
+        weight of its loss would not do: Adam divides it out again.
+    """
     if not values.learning_rate_drops:
-        return values.learning_rate
+        return factor * values.learning_rate
     per_epoch = steps_per_epoch(data, values.batch_size)
     boundaries = [int(epoch) * per_epoch for epoch in values.learning_rate_drops]
-    rates = [values.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
+    rates = [factor * values.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
     # The schedule changes *after* a boundary's step.
     return keras.optimizers.schedules.PiecewiseConstantDecay([b - 1 for b in boundaries], rates)
 

@@ -58,26 +58,19 @@ def test_outputs_are_float32_under_mixed_precision():
     assert model(np.ones([2, 30], np.float32)).dtype == "float32"
 
 
-def noisy_network():
+def network_with_dropout():
     x = keras.Input([30], name="x")
-    hidden = layers.dense(layers.noise(x, 0.5, "e_noise"), 40, "e_dense_1", "relu", dropout=0.5)
+    hidden = layers.dense(x, 40, "e_dense_1", "relu", dropout=0.5)
     return keras.Model(x, layers.dense(hidden, 7, "e_output", initializer="he"))
 
 
-def test_noise_and_dropout_act_in_training_alone():
-    x, model = np.ones([2, 30], np.float32), noisy_network()
+def test_dropout_acts_in_training_alone():
+    x, model = np.ones([2, 30], np.float32), network_with_dropout()
     np.testing.assert_array_equal(model(x), model(x))
     assert (np.array(model(x, training=True)) != np.array(model(x))).any()
 
 
-def test_noise_has_the_spread_asked_for():
-    x = keras.Input([1000])
-    drawn = keras.Model(x, layers.noise(x, 0.3, "e_noise"))(np.zeros([50, 1000]), training=True)
-    assert np.std(drawn) == pytest.approx(0.3, rel=0.02)
-    assert np.mean(drawn) == pytest.approx(0, abs=0.01)
-
-
-def test_noise_and_dropout_depend_on_seed_and_step_alone():
+def test_dropout_depends_on_seed_and_step_alone():
     x = np.ones([2, 30], np.float32)
 
     @tf.function
@@ -86,7 +79,7 @@ def test_noise_and_dropout_depend_on_seed_and_step_alone():
         layers.draw_anew([model], seed, step)
         return model(x, training=True)
 
-    models = [noisy_network(), noisy_network()]
+    models = [network_with_dropout(), network_with_dropout()]
     models[1].set_weights(models[0].get_weights())
     first = outputs(0, 3, tf.constant(5))
     assert (outputs(0, 3, tf.constant(6)) != first).numpy().any()

@@ -117,7 +117,7 @@ def test_the_classification_phase_leaves_the_code_alone(data):
     model = build("part4", data)
     latent = model.encoder.get_layer("e_latent_variable")
     before = latent.kernel.numpy()
-    model.classification_phase(int64(0))
+    model.classification_phase(first_batch(data)[0], int64(0))
     np.testing.assert_array_equal(latent.kernel, before)
 
 
@@ -130,6 +130,26 @@ def test_part_4_does_not_look_at_the_labels_of_its_unlabelled_images(data):
         results.append(weights(variables(model)))
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_codes_discriminator_sends_no_gradient_to_the_label(data):
+    model = build("part4", data)
+    x, _ = first_batch(data)
+    with tf.GradientTape() as tape:
+        loss = losses.generator(model.discriminate_codes(*model.encode_both(x)))
+    heads = [model.encoder.get_layer(f"e_{name}").kernel for name in ("label", "latent_variable")]
+    of_label, of_code = tape.gradient(loss, [head.value for head in heads])
+    assert of_label is None and np.any(of_code)
+
+
+def test_smoothness_takes_part_in_the_classification_phase(data):
+    x, _ = first_batch(data)
+    a, b = (build("part4", data, *words) for words in ((), ("--smoothness=3",)))
+    first, second = (model.classification_phase(x, int64(0)) for model in (a, b))
+    assert float(second) > float(first)
+    assert any(
+        (p != q).any() for p, q in zip(weights(variables(a)), weights(variables(b)), strict=True)
+    )
 
 
 def test_part_4_draws_its_labelled_batches_from_the_chosen_training_images_alone(data):
@@ -164,6 +184,23 @@ def test_noise_and_dropout_change_the_step_and_not_the_pictures(data):
     np.testing.assert_array_equal(plain.reconstruct(x, y), noisy.reconstruct(x, y))
     a, b = (model.train_step(x, y, int64(0))["Autoencoder Loss"] for model in (plain, noisy))
     assert float(a) != float(b)
+
+
+def test_noise_has_the_spread_asked_for_and_depends_on_step_and_purpose(data):
+    model = build("part1", data, "--noise_stddev=0.3")
+    x = tf.zeros([50, 1000])
+    drawn = model.add_noise(x, int64(3))
+    assert np.std(drawn) == pytest.approx(0.3, rel=0.02)
+    assert np.mean(drawn) == pytest.approx(0, abs=0.01)
+    np.testing.assert_array_equal(model.add_noise(x, int64(3)), drawn)
+    assert (model.add_noise(x, int64(4)) != drawn).numpy().any()
+    assert (model.add_noise(x, int64(3), "another") != drawn).numpy().any()
+
+
+def test_a_phase_may_have_a_rate_of_its_own(data):
+    values = options.parse(["part1", "--batch_size=10", "--learning_rate_drops=1"], "")
+    rate = training.learning_rate(data, values, factor=3)
+    assert [float(rate(step)) for step in (10, 11)] == pytest.approx([3e-3, 3e-4])
 
 
 def test_the_loop_keeps_the_average_up_to_date(data):
@@ -233,7 +270,8 @@ def plain_step_of_part4(model, x, y, step):
 
     with tf.GradientTape() as tape:
         y, z = encode()
-        generator_loss = losses.generator(model.discriminator_g(tf.concat([y, z], 1)))
+        seen = tf.concat([tf.stop_gradient(y), z], 1)
+        generator_loss = losses.generator(model.discriminator_g(seen))
         generator_loss += losses.generator(model.discriminator_c(y))
     gradients = tape.gradient(generator_loss, model.encoder_variables)
     model.generator_optimizer.apply(gradients)
