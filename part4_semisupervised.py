@@ -30,13 +30,16 @@ import tensorflow as tf
 DEFAULTS = dict(
     z_dim=10,
     initializer="he",
+    batch_norm=True,
     noise_stddev=0.3,
     learning_rate=0.0003,
     beta1=0.5,
     prior_stddev=1.0,
-    n_epochs=60,
-    learning_rate_drops="40,55",
+    n_epochs=40,
+    learning_rate_drops="25,35",
     averaging=0.999,
+    classification_rate=30.0,
+    smoothness=2.0,
 )
 
 
