@@ -1,0 +1,218 @@
+"""Labels in the regularization: each class gets its own petal of the prior.
+
+Part 2, and the discriminator is told the label of each code; beside it stands a prior sample from
+the part of the prior that is that class's own. With an image whose label is hidden the sample is
+drawn from the whole prior. Makhzani et al. 2015, section 2.3, figures 3 and 4.
+
+    python experiments/label_regularized_aae.py --train     trains, into Results/Label_Regularized/
+    python experiments/label_regularized_aae.py             makes the newest run's pictures again
+    python experiments/label_regularized_aae.py --train --prior=swiss_roll --n_labeled=0
+"""
+
+import functools
+
+from adversarial_autoencoder import (
+    datasets,
+    evaluation,
+    images,
+    layers,
+    losses,
+    optimizers,
+    options,
+    priors,
+    randomness,
+    training,
+)
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+DEFAULTS = dict(
+    z_dim=2,
+    prior="gaussian_mixture",
+    initializer="he",
+    learning_rate=0.0003,
+    beta1=0.5,
+    n_epochs=60,
+    learning_rate_drops="40,55",
+)
+
+
+def encoder(dense, data, flags):
+    """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
+    x = keras.Input([data.input_dim], name="x")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
+    return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
+
+
+def decoder(dense, data, flags):
+    """Codes [batch, z_dim] to images, flat [batch, input_dim] in [0, 1]."""
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
+    return keras.Model(z, dense(hidden, data.input_dim, "d_output", "sigmoid"), name="decoder")
+
+
+def discriminator(dense, data, flags):
+    """Labels, the last of which is `hidden`, and codes or prior samples to logits [batch, 1]."""
+    y = keras.Input([data.n_classes + 1], name="y")
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = keras.layers.Concatenate()([y, z])
+    hidden = dense(hidden, flags.n_l1, "dc_den1", "relu")
+    hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
+    return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
+
+
+def measure_petals(model, data, cache_dir):
+    """Returns how many test codes lie on their own class's petal, and how well they fill it.
+
+    `petal_accuracy` is their share (`_of_prior`: that of prior samples, since petals overlap).
+    With petals, not a roll's stretches, `petal_mean_error` tells how far from a petal's mean its
+    codes' is, by the petal's distance from 0; `petal_along_error` and `petal_across_error` compare
+    standard deviations. They are the worst petal's, of codes on their own petal; 1: it is empty.
+    """
+    z = evaluation.encode(model.encode, data.test.images)
+    own, moments = petal_moments(model, z, data.test.labels)
+    labels = np.arange(100_000) % data.n_classes
+    prior = model.sample_prior(len(labels), -5, labels).numpy()
+    own_of_prior, moments_of_prior = petal_moments(model, prior, labels)
+    metrics = {
+        "petal_accuracy": float(own.mean()),
+        "petal_accuracy_standard_error": float(own.std() / np.sqrt(len(own))),
+        "petal_accuracy_of_prior": float(own_of_prior.mean()),
+    }
+    if model.flags.prior == "gaussian_mixture":
+        errors = np.abs(moments / moments_of_prior.mean(axis=(0, 2), keepdims=True) - 1)
+        for name, error in zip(("mean", "along", "across"), errors.max(axis=(0, 2)), strict=True):
+            metrics[f"petal_{name}_error"] = float(error)
+    return metrics
+
+
+def petal_moments(model, z, labels):
+    """Returns which codes are nearest to their own petal, and of these, petal by petal: mean (as a
+    complex number), standard deviation along and across, [n_classes, 3, z_dim / 2]."""
+    own = priors.nearest_component(model.flags.prior, z, model.n_classes).numpy() == labels
+    # As complex numbers, turned so that every petal lies along the real axis.
+    z = (z[:, 0::2] + 1j * z[:, 1::2]) * np.exp(-2j * np.pi * labels / model.n_classes)[:, None]
+    petals = [z[own & (labels == k)] for k in np.unique(labels)]
+    petals = [petal if len(petal) else np.zeros_like(z[:1]) for petal in petals]
+    return own, np.array([[p.mean(0), p.real.std(0), p.imag.std(0)] for p in petals])
+
+
+class AdversarialAutoencoder(training.Model):
+    """The networks, an optimizer for each phase, and what is done with them."""
+
+    NAME = "Label_Regularized"
+    MEASURES = (evaluation.measure_reconstruction, evaluation.measure_codes, measure_petals)
+
+    def __init__(self, data, flags):
+        super().__init__(data, flags)
+        self.n_classes = data.n_classes
+        self.shown = datasets.hide_labels(data.train, flags.n_labeled, data.n_classes, flags.seed)
+        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
+        in_encoder = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        self.encoder = encoder(in_encoder, data, flags)
+        self.decoder = decoder(dense, data, flags)
+        self.discriminator = discriminator(dense, data, flags)
+
+        networks = (self.encoder, self.decoder, self.discriminator)
+        self.autoencoder_variables = layers.variables(networks, "e_", "d_")
+        self.discriminator_variables = layers.variables(networks, "dc_")
+        self.encoder_variables = layers.variables(networks, "e_")
+
+        adam = functools.partial(optimizers.adam, training.learning_rate(data, flags), flags.beta1)
+        self.autoencoder_optimizer = adam(self.autoencoder_variables)
+        self.discriminator_optimizer = adam(self.discriminator_variables)
+        self.generator_optimizer = adam(self.encoder_variables)
+
+    def training_images(self, data):
+        return self.shown
+
+    @tf.function
+    def train_step(self, x, y, step):
+        seen = self.add_noise(x, step)
+
+        # Reconstruction phase: encoder and decoder learn to copy x.
+        with tf.GradientTape() as tape:
+            x_hat = self.reconstruct(seen, y, training=True)
+            autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
+        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+        self.autoencoder_optimizer.apply(gradients)
+
+        # Regularization phase, 1: the discriminator learns to tell prior samples from codes. An
+        # image without a label is of one class more, the last, whose petal is the whole prior.
+        y = tf.concat([y, 1 - tf.reduce_sum(y, axis=1, keepdims=True)], 1)
+        with tf.GradientTape() as generator_tape:
+            z = self.encode(seen, training=True)  # Serves phase 2, which finds the same encoder.
+        z_prior = self.sample_prior(len(x), step, tf.argmax(y, axis=1))
+        with tf.GradientTape() as tape:
+            logits = self.discriminator([tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)])
+            discriminator_loss = losses.discriminator(*tf.split(logits, 2))
+        gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
+        self.discriminator_optimizer.apply(gradients)
+
+        # Regularization phase, 2: the encoder learns to fool it.
+        with generator_tape:
+            generator_loss = losses.generator(self.discriminator([y, z]))
+        gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
+        self.generator_optimizer.apply(gradients)
+
+        return {
+            "Autoencoder Loss": autoencoder_loss,
+            "Discriminator Loss": discriminator_loss,
+            "Generator Loss": generator_loss,
+        }
+
+    def sample_prior(self, n, step, labels=None):
+        """From the petal of each label, int [n]; n_classes, or no labels: from all of them."""
+        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
+        settings = {"labels": labels, "n_components": self.n_classes}
+        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, **settings)
+
+    def decode(self, z, y):
+        return self.decoder(z)
+
+    def histograms(self, x, y, step):
+        return {
+            "Encoder Distribution": self.encode(x),
+            "Real Distribution": self.sample_prior(len(x), step),
+        }
+
+    def pictures(self, data):
+        """Each class's petal, along it rightwards and across it upwards; and the same style as each
+        class (columns): five places along the petal, then five across it (rows)."""
+        classes, square = range(data.n_classes), images.manifold_codes(-1, 1, step=2 / 19)
+        found = {f"manifold_{k}": images.grid(self.walk(data, k, square), 20) for k in classes}
+        cross = np.concatenate([np.linspace([-1, 0], [1, 0], 5), np.linspace([0, -1], [0, 1], 5)])
+        x = self.walk(data, np.tile(classes, len(cross)), cross.repeat(len(classes), axis=0))
+        return found | {"same_style": images.style_grid(x, len(classes))}
+
+    def walk(self, data, classes, places):
+        """Images at places [n, 2] of their class's petal or stretch, alike in every pair: 0 is its
+        middle, -1 and 1 two standard deviations from it (or, along a stretch, its ends)."""
+        along, across = 2 * places.T * [[priors.PETAL_ALONG], [priors.PETAL_ACROSS]]
+        if self.flags.prior == "gaussian_mixture":
+            z = priors.on_petal(classes, along, across, self.n_classes)
+        else:
+            z = priors.on_roll((classes + (places[:, 0] + 1) / 2) / self.n_classes, across)
+        return data.as_images(self.decoder(tf.tile(z, [1, self.flags.z_dim // 2])))
+
+
+def define_flags(flags):
+    options.define_prior(flags)
+    options.integer(flags, "n_labeled", 10000, "images whose label is used; 0: all", least=0)
+
+
+def main(argv):
+    flags = options.parse(argv, __doc__, define_flags, **DEFAULTS)
+    if flags.prior not in priors.WITH_COMPONENTS:
+        allowed = " or ".join(priors.WITH_COMPONENTS)
+        message = f"--prior={flags.prior} has no part for each class: choose {allowed}"
+        raise options.CommandLineError(message)
+    training.main(AdversarialAutoencoder, flags)
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)
