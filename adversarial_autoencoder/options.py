@@ -20,6 +20,9 @@ ACTIONS = (
     "resume",
     "run",
     "evaluate",
+    "epoch",
+    "generate",
+    "visualize",
     "show",
     "results_dir",
     "flagfile",
@@ -85,6 +88,8 @@ def parse(
         )
     if values.resume and not values.train:
         raise CommandLineError("--resume goes on with training: give --train too")
+    if values.epoch and values.train:
+        raise CommandLineError("--epoch loads a run as it was then: leave --train away")
     if "prior" in values:
         try:
             priors.check(values.prior, values.z_dim)
@@ -213,6 +218,9 @@ def _define_shared(values: flags.FlagValues) -> None:
     boolean(values, "train", False, "train; without it the newest run is loaded and drawn again")
     boolean(values, "resume", False, "with --train: go on with the newest run, to the same end")
     boolean(values, "evaluate", False, "measure the run: a table, and metrics.json in its folder")
+    integer(values, "epoch", 0, "load this epoch; 0: the best, or the newest", least=0)
+    boolean(values, "generate", False, "draw a sheet of samples alone")
+    boolean(values, "visualize", False, "draw codes and the manifold alone; z_dim 2")
     boolean(values, "show", False, "open a window with each picture")
     string(values, "run", None, "the run folder meant by the above (the newest by default)")
     string(values, "results_dir", "Results", "where the runs' folders are made")
@@ -231,6 +239,7 @@ def _define_shared(values: flags.FlagValues) -> None:
     choice(values, "initializer", "normal", layers.INITIALIZERS, "first weights, N(0, 0.01²) or He")
 
     integer(values, "batch_size", 100, "images in a step")
+    integer(values, "keep_every", 0, "keep the checkpoint of every so many epochs", least=0)
     integer(values, "n_epochs", 1000, "passes over the training images")
     number(values, "learning_rate", 0.001, "Adam's learning rate")
     fraction(values, "beta1", 0.9, "Adam's beta1")

@@ -38,6 +38,7 @@ class Run:
         self.log = path / "log" / "log.txt"
         self.flagfile = path / "flags.txt"
         self.metrics = path / "metrics.json"
+        self.keep_every = 0  # Steps; checkpoints of their multiples are not dropped.
         self.scores = self.checkpoints / "scores.json"
 
     def create(self, model_name: str, flag_lines: Sequence[str], data: Dataset) -> None:
@@ -76,8 +77,9 @@ class Run:
                     partial.rename(target)
             finally:
                 self._remove_partial()
-        for step, folder in self._stored()[CHECKPOINTS_KEPT:]:
-            if step != self.best_step():
+        for old, folder in self._stored()[CHECKPOINTS_KEPT:]:
+            is_chosen = bool(old and self.keep_every) and old % self.keep_every == 0
+            if old != self.best_step() and not is_chosen:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def export(self, networks: Mapping[str, keras.Model]) -> None:
@@ -136,6 +138,25 @@ class Run:
                 return step
             print(f"Warning: {folder} is damaged and passed over for another.", file=sys.stderr)
         raise UserError(f"{self.path} holds no checkpoint that can be read: start a new run")
+
+    def restore_exactly(self, model: tf.Module, epoch: int, steps_per_epoch: int) -> int:
+        """Loads the checkpoint of an epoch and returns its step.
+
+        Raises:
+          UserError: it was not kept, or is damaged.
+        """
+        folders = dict(self._stored())
+        step = epoch * steps_per_epoch
+        if step not in folders:
+            kept = sorted(s // steps_per_epoch for s in folders if s % steps_per_epoch == 0)
+            raise UserError(
+                f"--epoch={epoch} was not kept in {self.path}, which has the epochs "
+                f"{', '.join(map(str, kept)) or 'none'}: train with --keep_every to keep more"
+            )
+        if not _is_whole(folders[step]):
+            raise UserError(f"{folders[step]} is damaged: give another --epoch, or none")
+        _checkpoint(model).read(str(folders[step] / "checkpoint")).assert_consumed()
+        return step
 
     def newest_step(self) -> int | None:
         """Returns the step of the newest checkpoint, or None."""

@@ -19,6 +19,7 @@ from adversarial_autoencoder import (
     images,
     layers,
     options,
+    pictures,
     randomness,
     runs,
 )
@@ -42,6 +43,7 @@ class Model(tf.Module):
       NAME: the name of its folder under `Results/`.
       MEASURES: the functions of `evaluation` that measure it.
       flags: the run's flags.
+      n_components: parts of a prior that has parts (petals, stretches of the roll).
       average: of the weights, with `--averaging` above 0; `main` makes it.
       classify: images as in `train_step` to a chance for each label, float32 [n, n_classes], if the
         model gives labels. Validation images then choose the epoch to report.
@@ -52,6 +54,7 @@ class Model(tf.Module):
     NAME: str
     MEASURES: tuple[Callable, ...]
     flags: flags.FlagValues
+    n_components: int = 10
     classify: Callable[[tf.Tensor], tf.Tensor] | None = None
     encoder: keras.Model
     decoder: keras.Model
@@ -136,6 +139,7 @@ def main(model_class: type[Model], values: flags.FlagValues) -> None:
       SystemExit: training was stopped by a signal.
     """
     run = runs.open_run(values, model_class.NAME)
+    pictures.check_visible(values)
     set_up(values)
     data = datasets.load(values.dataset, values.data_dir, values.n_images)
     # Stored with the run: not `auto`, but what it came to, found again from any folder.
@@ -149,15 +153,20 @@ def main(model_class: type[Model], values: flags.FlagValues) -> None:
         step = train(model, data, run, values)
     else:
         runs.check_data(run, data)
-        step = run.restore(model, first=run.best_step())
+        if values.epoch:
+            step = run.restore_exactly(
+                model, values.epoch, steps_per_epoch(data, values.batch_size)
+            )
+        else:
+            step = run.restore(model, first=run.best_step())
         print(f"Loaded {run.path}, trained for {step} steps.")
     with model.averaged():
-        if not values.train:
-            write_pictures(model, data, run, at_end=True)
+        if not values.train or values.generate or values.visualize:
+            pictures.write(pictures.asked_for(model, data), run)
         if values.evaluate:
             evaluate(model, data, run, step, pathlib.Path(values.results_dir) / "Classifiers")
         if values.show:
-            for name, picture in pictures(model, data, at_end=True).items():
+            for name, picture in pictures.asked_for(model, data).items():
                 images.show(picture, name)
     print(f"Pictures: {run.images}")
 
@@ -310,6 +319,7 @@ def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) 
         step = 0
         run.create(model.NAME, options.to_flagfile(values), data)
         _save(model, run, step)
+    run.keep_every = values.keep_every * per_epoch
     batches = Batches(model.training_images(data), data.n_classes, values.batch_size, values.seed)
     train_steps = step_loop(model, batches, model.average)
     order = batches.order(step)
@@ -456,7 +466,7 @@ class Recorder:
         tqdm.write(f"Epoch {epoch}/{self.n_epochs}: {line}")
         if str(epoch).rstrip("0") in ("1", "2", "5") and epoch < self.n_epochs:
             with self.writer.as_default(step=step):
-                write_pictures(self.model, self.data, self.run, step)
+                pictures.write(pictures.usual(self.model, self.data), self.run, step)
         self.writer.flush()
 
     def record_end(self, step: int, epoch: int) -> None:
@@ -467,55 +477,12 @@ class Recorder:
                 tf.summary.scalar("Test Accuracy", accuracy)
                 line = self._log(step, {"Test Accuracy": accuracy})
                 tqdm.write(f"Best on validation images is epoch {epoch}: {line}")
-            write_pictures(self.model, self.data, self.run, step, at_end=True)
+            pictures.write(pictures.usual(self.model, self.data, at_end=True), self.run, step)
 
     def _log(self, step: int, losses: Mapping[str, float]) -> str:
         line = ", ".join([f"step {step}", *(f"{name} {loss:.6g}" for name, loss in losses.items())])
         self.log.write(f"{line}\n")
         return line
-
-
-def pictures(model: Model, data: Dataset, at_end: bool = False) -> dict[str, np.ndarray]:
-    """Returns the model's pictures by name and, if its codes are 2-D, where test codes lie.
-
-    Args:
-      model: the model.
-      data: its data set.
-      at_end: whether training has ended, and so which test images get a wrong label is told.
-    """
-    found = model.pictures(data)
-    if at_end and model.classify is not None:
-        found |= _label_pictures(model, data)
-    if model.flags.z_dim == 2:
-        codes = evaluation.encode(model.encode, data.test.images)
-        prior = {}
-        if "prior" in model.flags:
-            prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}
-        found["codes"] = images.scatter(codes, data.test.labels, data.class_names, **prior)
-    return found
-
-
-def write_pictures(
-    model: Model, data: Dataset, run: runs.Run, step: int | None = None, at_end: bool = False
-) -> None:
-    """Writes the `pictures` to the run's `images/` and, with a step, to TensorBoard.
-
-    Raises:
-      UserError: the folder cannot be written.
-    """
-    for name, picture in pictures(model, data, at_end).items():
-        images.save_png(run.images / f"{name}.png", picture)
-        if step is not None:
-            images.to_tensorboard(name, picture, step)
-
-
-def _label_pictures(model: Model, data: Dataset) -> dict[str, np.ndarray]:
-    """Which class of test images is taken for which, and the images that are."""
-    given = evaluation.classify(model.classify, data.test.images)
-    return {
-        "confusion_matrix": images.confusion_matrix(data.test.labels, given, data.class_names),
-        "mistakes": images.mistakes(data.test.images, data.test.labels, given, data.class_names),
-    }
 
 
 def _accuracy(model: Model, split: Split) -> float | None:

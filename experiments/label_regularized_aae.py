@@ -93,9 +93,9 @@ def measure_petals(model, data, cache_dir):
 def petal_moments(model, z, labels):
     """Returns which codes are nearest to their own petal, and of these, petal by petal: mean (as a
     complex number), standard deviation along and across, [n_classes, 3, z_dim / 2]."""
-    own = priors.nearest_component(model.flags.prior, z, model.n_classes).numpy() == labels
+    own = priors.nearest_component(model.flags.prior, z, model.n_components).numpy() == labels
     # As complex numbers, turned so that every petal lies along the real axis.
-    z = (z[:, 0::2] + 1j * z[:, 1::2]) * np.exp(-2j * np.pi * labels / model.n_classes)[:, None]
+    z = (z[:, 0::2] + 1j * z[:, 1::2]) * np.exp(-2j * np.pi * labels / model.n_components)[:, None]
     petals = [z[own & (labels == k)] for k in np.unique(labels)]
     petals = [petal if len(petal) else np.zeros_like(z[:1]) for petal in petals]
     return own, np.array([[p.mean(0), p.real.std(0), p.imag.std(0)] for p in petals])
@@ -109,7 +109,7 @@ class AdversarialAutoencoder(training.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
-        self.n_classes = data.n_classes
+        self.n_components = data.n_classes
         self.shown = datasets.hide_labels(data.train, flags.n_labeled, data.n_classes, flags.seed)
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
         in_encoder = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
@@ -168,7 +168,7 @@ class AdversarialAutoencoder(training.Model):
     def sample_prior(self, n, step, labels=None):
         """From the petal of each label, int [n]; n_classes, or no labels: from all of them."""
         seed = randomness.stateless_seed(self.flags.seed, "prior", step)
-        settings = {"labels": labels, "n_components": self.n_classes}
+        settings = {"labels": labels, "n_components": self.n_components}
         return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, **settings)
 
     def decode(self, z, y):
@@ -194,9 +194,9 @@ class AdversarialAutoencoder(training.Model):
         middle, -1 and 1 two standard deviations from it (or, along a stretch, its ends)."""
         along, across = 2 * places.T * [[priors.PETAL_ALONG], [priors.PETAL_ACROSS]]
         if self.flags.prior == "gaussian_mixture":
-            z = priors.on_petal(classes, along, across, self.n_classes)
+            z = priors.on_petal(classes, along, across, self.n_components)
         else:
-            z = priors.on_roll((classes + (places[:, 0] + 1) / 2) / self.n_classes, across)
+            z = priors.on_roll((classes + (places[:, 0] + 1) / 2) / self.n_components, across)
         return data.as_images(self.decoder(tf.tile(z, [1, self.flags.z_dim // 2])))
 
 

@@ -255,3 +255,20 @@ def test_a_moved_run_is_still_a_run(tmp_path, data):
     run.save(Model(0.25), 10)
     moved = pathlib.Path(shutil.move(run.path, tmp_path / "elsewhere"))
     assert open_run(f"--run={moved}", results=tmp_path)[0].restore(Model()) == 10
+
+
+def test_chosen_epochs_are_kept_as_well(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.keep_every = 20
+    for step in range(10, 90, 10):
+        run.save(Model(step / 128), step)
+    kept = sorted(int(name.split("-")[1]) for name in os.listdir(run.checkpoints))
+    assert kept == [20, 40, 60, 70, 80]
+    model = Model()
+    assert run.restore_exactly(model, epoch=4, steps_per_epoch=10) == 40
+    assert model.get() == 40 / 128
+    with pytest.raises(UserError, match="--epoch=3 was not kept .* epochs 2, 4, 6, 7, 8"):
+        run.restore_exactly(model, epoch=3, steps_per_epoch=10)
+    next((run.checkpoints / "checkpoint-000000040").glob("*.data*")).write_bytes(b"")
+    with pytest.raises(UserError, match="checkpoint-000000040 is damaged"):
+        run.restore_exactly(model, epoch=4, steps_per_epoch=10)

@@ -225,6 +225,50 @@ def test_the_averaged_weights_are_those_exported_and_measured(start):
             np.testing.assert_array_equal(trained[name], value)
 
 
+def test_a_chosen_epoch_is_loaded_and_one_that_was_not_kept_is_told(start, capsys):
+    run = start("Autoencoder", "--train", "--keep_every=2", n_epochs=8)
+    kept = sorted(path.name for path in (run / "Saved_models").glob("checkpoint-*"))
+    assert kept == [f"checkpoint-{11 * epoch:09d}" for epoch in (2, 4, 6, 7, 8)]
+    capsys.readouterr()
+    start("Autoencoder", "--epoch=2", n_epochs=8)
+    assert "trained for 22 steps" in capsys.readouterr().out
+    with pytest.raises(UserError, match="--epoch=3 was not kept .* epochs 2, 4, 6, 7, 8: "):
+        start("Autoencoder", "--epoch=3", n_epochs=8)
+    with pytest.raises(UserError, match="--epoch loads a run"):
+        start("Autoencoder", "--train", "--epoch=2", n_epochs=8)
+
+
+@pytest.mark.parametrize(
+    "name, manifolds",
+    [
+        ("Adversarial_Autoencoder", {"manifold.png"}),
+        ("Supervised", {f"manifold_{k}.png" for k in range(3)}),
+        ("Semi_Supervised", {f"manifold_{k}.png" for k in range(3)}),
+    ],
+)
+def test_samples_and_the_manifold_can_be_drawn_alone(name, manifolds, start):
+    run = start(name, "--train", "--z_dim=2")
+
+    def drawn(*words):
+        for path in (run / "images").iterdir():
+            path.unlink()
+        assert start(name, *words) == run
+        return {path.name for path in (run / "images").iterdir()}
+
+    assert drawn("--generate") == {"samples.png"}
+    assert drawn("--visualize") == {"codes.png"} | manifolds
+    assert drawn("--generate", "--visualize") == {"samples.png", "codes.png"} | manifolds
+
+
+def test_what_cannot_be_drawn_is_told(start):
+    start("Adversarial_Autoencoder", "--train", "--z_dim=3")
+    with pytest.raises(UserError, match="2 dimensions, and --z_dim is 3"):
+        start("Adversarial_Autoencoder", "--visualize")
+    start("Autoencoder", "--train")
+    with pytest.raises(UserError, match="a prior, which part 1 has not"):
+        start("Autoencoder", "--generate")
+
+
 def test_the_same_seed_makes_the_same_run_and_another_another(start):
     first = tensors(start("Adversarial_Autoencoder", "--train"), 22)
     assert_same_weights(first, tensors(start("Adversarial_Autoencoder", "--train"), 22))

@@ -1,0 +1,105 @@
+"""Which pictures a model has: its own, and those that any model of its kind has."""
+
+from adversarial_autoencoder import evaluation, images, priors, runs
+from adversarial_autoencoder.datasets import Dataset
+from adversarial_autoencoder.errors import UserError
+
+import numpy as np
+import tensorflow as tf
+
+SHEET = 20  # Images in a row, and rows, of what `--generate` and `--visualize` draw.
+
+
+def usual(model: tf.Module, data: Dataset, at_end: bool = False) -> dict[str, np.ndarray]:
+    """Returns the model's own pictures by name; if its codes are 2-D, where test codes lie.
+
+    Args:
+      model: as in the module `training`.
+      data: its data set.
+      at_end: whether training has ended, and so which test images get a wrong label is told.
+    """
+    found = model.pictures(data)
+    if at_end and model.classify is not None:
+        found |= _given_labels(model, data)
+    if model.flags.z_dim == 2:
+        found |= _codes(model, data)
+    return found
+
+
+def asked_for(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+    """Returns what `--generate` and `--visualize` ask for, and without them the usual pictures.
+
+    Raises:
+      UserError: the model has not what that takes.
+    """
+    found = {}
+    if model.flags.generate:
+        found |= _samples(model, data)
+    if model.flags.visualize:
+        check_visible(model.flags)
+        found |= _codes(model, data) | _manifolds(model, data)
+    return found or usual(model, data, at_end=True)
+
+
+def check_visible(flags) -> None:
+    """Raises UserError if `--visualize` is asked for and codes have not two dimensions."""
+    if flags.visualize and flags.z_dim != 2:
+        raise UserError(f"--visualize draws codes of 2 dimensions, and --z_dim is {flags.z_dim}")
+
+
+def write(
+    pictures: dict[str, np.ndarray], run: runs.Run, tensorboard_step: int | None = None
+) -> None:
+    """Writes pictures to the run's `images/` and, with a step, to TensorBoard.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    for name, picture in pictures.items():
+        images.save_png(run.images / f"{name}.png", picture)
+        if tensorboard_step is not None:
+            images.to_tensorboard(name, picture, tensorboard_step)
+
+
+def _given_labels(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+    """Which class of test images is taken for which, and the images that are."""
+    given = evaluation.classify(model.classify, data.test.images)
+    return {
+        "confusion_matrix": images.confusion_matrix(data.test.labels, given, data.class_names),
+        "mistakes": images.mistakes(data.test.images, data.test.labels, given, data.class_names),
+    }
+
+
+def _codes(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+    """Where test codes lie, over the prior's contour."""
+    codes = evaluation.encode(model.encode, data.test.images)
+    prior = {}
+    if "prior" in model.flags:
+        prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}
+        prior["n_components"] = model.n_components
+    return {"codes": images.scatter(codes, data.test.labels, data.class_names, **prior)}
+
+
+def _samples(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+    """Images of codes drawn from the prior; where the decoder takes labels, one a column."""
+    if "prior" not in model.flags:
+        raise UserError("--generate draws codes from a prior, which part 1 has not: use part 2")
+    n = SHEET * SHEET
+    y = tf.one_hot(np.arange(n) % SHEET % data.n_classes, data.n_classes)
+    x = model.decode(model.sample_prior(n, -5), y)
+    return {"samples": images.grid(data.as_images(x), SHEET)}
+
+
+def _manifolds(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+    """The decoder's images over the square that the prior fills, one for each label it takes."""
+    reach = 10.0  # Without a prior codes may lie anywhere; part 2's plot reaches so far.
+    if "prior" in model.flags:
+        reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
+    z = tf.constant(images.manifold_codes(-reach, reach, step=2 * reach / (SHEET - 1)))
+    takes_labels = len(model.decoder.inputs) == 2
+    found = {}
+    for k in range(data.n_classes if takes_labels else 1):
+        x = model.decode(z, tf.one_hot(tf.fill([len(z)], k), data.n_classes))
+        name = f"manifold_{data.class_names[k]}" if takes_labels else "manifold"
+        found[name] = images.grid(data.as_images(x), SHEET)
+    return found

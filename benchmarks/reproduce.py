@@ -1,0 +1,228 @@
+"""What a recipe reaches: trained and measured with several seeds, mean ± standard deviation.
+
+    python benchmarks/reproduce.py --recipe=recipes/part4_1000_labels.txt --seeds=0,1,2 --data_dir=...
+
+A recipe is a flag file whose first comment names its script (`python part3_style_content.py …`).
+Each seed has a folder, `<results_dir>/reproduce/<recipe>/seed_<seed>/`. `--noevaluate` trains only.
+All other flags, such as `--data_dir` or `--n_epochs=1`, go to the script, behind the recipe's.
+
+Ctrl-C and SIGTERM stop it when the step is saved. The same command again goes on from there, as it
+does after a crash; what is done is not repeated, unless the run or its `metrics.json` was deleted.
+"""
+
+import contextlib
+import fcntl
+import json
+import pathlib
+import re
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from adversarial_autoencoder import options, runs
+from adversarial_autoencoder.errors import UserError
+
+from absl import flags
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+NOTED_EVERY = 30  # Seconds after which the time so far is written down, should all be killed.
+
+
+class Seed:
+    """One seed's folder: its run, and `reproduce.json`, which tells how far it has come."""
+
+    def __init__(self, number, folder, script, words):
+        self.number, self.folder, self.script = number, folder / f"seed_{number}", script
+        self.file = self.folder / "reproduce.json"
+        self.asked = [script, *words]
+        self.command = [sys.executable, str(ROOT / script), *words, f"--seed={number}"]
+
+    def run(self):
+        """The newest run, or None; one that was killed before its first checkpoint is none."""
+        found = [runs.Run(path.parent) for path in self.folder.glob("*/*/flags.txt")]
+        found = [run for run in found if run.newest_step() is not None]
+        return max(found, key=lambda run: run.path.name, default=None)
+
+    def notes(self):
+        """What was asked for, the minutes that each action took so far, and which are done."""
+        if self.run() is None or not self.file.exists():
+            return {"asked": self.asked, "minutes": {"train": 0.0, "evaluate": 0.0}, "done": []}
+        notes = json.loads(self.file.read_text())
+        if notes["asked"] != self.asked:
+            differing = sorted({*notes["asked"]} ^ {*self.asked}) or ["their order"]
+            raise UserError(
+                f"{self.folder} was asked for with other flags than now, which differ in "
+                f"{shlex.join(differing)}: delete it, or give another --results_dir"
+            )
+        return notes
+
+    def complete(self, evaluate, results_dir):
+        """Trains and measures, as far as that is not done."""
+        with runs.saving(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = open(self.folder / "lock", "w")
+        with lock:
+            try:  # Held by the training too, and so where that alone is left after a crash.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.folder} is in use: stop that process, or wait") from None
+            notes, run = self.notes(), self.run()
+            if "train" not in notes["done"]:
+                old_run = run and ["--resume", f"--run={run.path}"]
+                self.call(lock, notes, "train", *(old_run or [f"--results_dir={self.folder}"]))
+                run = self.run()
+            if evaluate and not ("evaluate" in notes["done"] and run.metrics.exists()):
+                # The classifier that measures is kept in there, for all seeds and recipes.
+                results = f"--results_dir={results_dir}"
+                self.call(lock, notes, "evaluate", f"--run={run.path}", results)
+
+    def call(self, lock, notes, action, *words):
+        """Runs the script, writing down how long that takes."""
+        command = [*self.command, f"--{action}", *words]
+        print(f"\nSeed {self.number}: {shlex.join(command)}", flush=True)
+        start, before = time.monotonic(), notes["minutes"][action]
+
+        def note():
+            notes["minutes"][action] = before + (time.monotonic() - start) / 60
+            with runs.saving(self.folder):
+                runs.write_atomically(self.file, json.dumps(notes, indent=2) + "\n")
+
+        # In a session of its own Ctrl-C does not reach it twice, from the terminal and from here:
+        # at the second signal scripts end without saving.
+        process = subprocess.Popen(command, start_new_session=True, pass_fds=[lock.fileno()])
+        with process, signals_passed_on(process) as received:
+            while process.poll() is None:
+                note()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(NOTED_EVERY)
+        code = process.returncode
+        notes["done"] += [action] * (code == 0)
+        note()
+        if received:
+            print(f"To go on, the same command again: python {shlex.join(sys.argv)}")
+            raise SystemExit(128 + received[0])
+        if code != 0:
+            told = f"seed {self.number}: {self.script} ended with exit code {code}, see above"
+            raise UserError(f"{told}; the same command again goes on with what was saved")
+
+
+@contextlib.contextmanager
+def signals_passed_on(process):
+    """Sends Ctrl-C and SIGTERM on to the process; gives the list of those that came."""
+    received = []
+
+    def pass_on(number, frame):
+        received.append(number)
+        process.send_signal(number)
+
+    previous = {n: signal.signal(n, pass_on) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def parse(argv):
+    """Returns the flags of this script, and the words that are passed on."""
+    values = flags.FlagValues()
+    values.set_gnu_getopt()
+    options.string(values, "recipe", None, "the flag file")
+    flags.DEFINE_list("seeds", ["0", "1", "2"], "the seeds", flag_values=values)
+    options.string(values, "results_dir", "Results", "where the seeds' folders are made")
+    options.boolean(values, "evaluate", True, "measure the runs")
+    try:
+        words = values(argv, known_only=True)[1:]
+    except (flags.Error, OSError, ValueError) as error:
+        raise options.CommandLineError(" ".join(str(error).split())) from None
+    if {"--help", "-help", "-h"} & {*words}:
+        print(__doc__.strip())
+        raise SystemExit(0)
+    if not values.recipe:
+        raise options.CommandLineError("give --recipe=..., a flag file such as those in recipes/")
+    numbers = {int(word) for word in values.seeds if word.isdecimal()}
+    if not numbers or len(numbers) < len(values.seeds):
+        raise options.CommandLineError(f"--seeds={','.join(values.seeds)}: give some like 0,1,2")
+    for word in words:
+        name = word.lstrip("-").partition("=")[0].removeprefix("no")
+        if name in ("seed", *options.ACTIONS):
+            raise options.CommandLineError(f"{word} is not passed on: each seed is given its own")
+    return values, words
+
+
+def read_recipe(path, words):
+    """Returns the recipe's script, and the recipe's flags with `words` behind them.
+
+    They are read once: a recipe that is edited while seeds are trained does not mix them.
+    """
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        words = flags.FlagValues().read_flags_from_files([f"--flagfile={path}", *words])
+    except (flags.Error, OSError, UnicodeError) as error:
+        raise options.CommandLineError(f"the recipe {path} cannot be read: {error}") from None
+    found = re.search(r"^#.*\bpython3? +(\S+\.py)\b", text, re.MULTILINE)
+    if found is None:
+        raise UserError(f"{path} names no script: a comment must say `python <script>.py`")
+    if not (ROOT / found[1]).is_file():
+        raise UserError(f"{path} names {found[1]}, which is not in {ROOT}")
+    return found[1], words
+
+
+def check_alike(seeds):
+    """Raises UserError where data or defaults have changed between one seed and another."""
+    free = ("--seed=", *(f"--{name}=" for name in options.WHERE_DATA_LIE))  # Data have a checksum.
+    first, *others = ({*seed.run().flagfile.read_text().splitlines()} for seed in seeds)
+    for seed, lines in zip(seeds[1:], others, strict=True):
+        differing = [line for line in sorted(first ^ lines) if not line.startswith(free)]
+        if differing:
+            told = f"{seed.folder} was not trained like {seeds[0].folder}: {'; '.join(differing)}"
+            raise UserError(f"{told}; delete one of them, or leave it out of --seeds")
+
+
+def mean_and_stddev(values):
+    """`mean ± standard deviation`, the sample's (n - 1); a single value is given as it is."""
+    mean = f"{statistics.fmean(values):.4g}"
+    return f"{mean} ± {statistics.stdev(values):.2g}" if len(values) > 1 else mean
+
+
+def table(columns):
+    """A markdown table of figures: `columns` holds them by name, by seed; `–` where one is not."""
+    rows = [["measure", "mean ± sd", *(f"seed {seed}" for seed in columns)]]
+    rows += [["---"] * len(rows[0])]
+    for name in dict.fromkeys(name for figures in columns.values() for name in figures):
+        values = [figures.get(name) for figures in columns.values()]
+        mean = "–" if None in values else mean_and_stddev(values)
+        rows.append([name, mean, *("–" if value is None else f"{value:.4g}" for value in values)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def main(argv):
+    values, words = parse(argv)
+    script, words = read_recipe(values.recipe, words)
+    folder = pathlib.Path(values.results_dir) / "reproduce" / pathlib.Path(values.recipe).stem
+    seeds = [Seed(int(number), folder, script, words) for number in values.seeds]
+    for seed in seeds:
+        seed.notes()  # What does not fit is told now, not after hours.
+    for seed in seeds:
+        seed.complete(values.evaluate, values.results_dir)
+    check_alike(seeds)
+
+    columns, datasets, commits = {}, {}, {}
+    for seed in seeds:
+        metrics = json.loads(seed.run().metrics.read_text()) if values.evaluate else {}
+        datasets[metrics.pop("dataset", "")] = commits[metrics.pop("commit", "")] = True
+        figures = {k: v for k, v in metrics.items() if not k.endswith("_standard_error")}
+        minutes = seed.notes()["minutes"]["train"]
+        columns[seed.number] = figures | {"minutes of training": minutes}
+    print(f"\n{table(columns)}")
+    if values.evaluate:
+        print(f"\nData set: {', '.join(datasets)}. Commit: {', '.join(commits) or 'unknown'}.")
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)
