@@ -3,8 +3,9 @@
     python benchmarks/reproduce.py --recipe=recipes/part4_1000_labels.txt --data_dir=...
 
 A recipe is a flag file whose first comment names its script (`python part3_style_content.py …`).
---seeds is 0,1,2. Each seed has a folder, `<results_dir>/reproduce/<recipe>/seed_<seed>/`. `--noevaluate` trains only.
-All other flags, such as `--data_dir` or `--n_epochs=1`, go to the script, behind the recipe's.
+--seeds is 0,1,2. Each seed has a folder, `<results_dir>/reproduce/<recipe>/seed_<seed>/`.
+`--noevaluate` trains only. All other flags, such as `--data_dir` or `--n_epochs=1`, go to the
+script, behind the recipe's.
 
 Ctrl-C and SIGTERM stop it when the step is saved. The same command again goes on from there, as it
 does after a crash; what is done is not repeated, unless the run or its `metrics.json` was deleted.
