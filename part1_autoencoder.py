@@ -14,7 +14,6 @@ from adversarial_autoencoder import (
     images,
     layers,
     losses,
-    optimizers,
     options,
     training,
 )
@@ -32,7 +31,8 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = layers.seen_pixels(x, flags.pixel_range)
+    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
 
@@ -42,7 +42,8 @@ def decoder(dense, data, flags):
     z = keras.Input([flags.z_dim], name="z")
     hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    return keras.Model(z, dense(hidden, data.input_dim, "d_output", "sigmoid"), name="decoder")
+    x = layers.pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    return keras.Model(z, x, name="decoder")
 
 
 class Autoencoder(training.Model):
@@ -61,7 +62,7 @@ class Autoencoder(training.Model):
         networks = (self.encoder, self.decoder)
         self.autoencoder_variables = layers.variables(networks, "e_", "d_")
 
-        adam = functools.partial(optimizers.adam, training.learning_rate(data, flags), flags.beta1)
+        adam = functools.partial(training.adam, data, flags)
         self.autoencoder_optimizer = adam(self.autoencoder_variables)
 
     @tf.function

@@ -15,7 +15,6 @@ from adversarial_autoencoder import (
     images,
     layers,
     losses,
-    optimizers,
     options,
     priors,
     randomness,
@@ -39,9 +38,11 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = layers.seen_pixels(x, flags.pixel_range)
+    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
-    return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
+    return keras.Model(x, z, name="encoder")
 
 
 def decoder(dense, data, flags):
@@ -51,7 +52,8 @@ def decoder(dense, data, flags):
     hidden = keras.layers.Concatenate()([y, z])
     hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    return keras.Model([y, z], dense(hidden, data.input_dim, "d_output", "sigmoid"), name="decoder")
+    x = layers.pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    return keras.Model([y, z], x, name="decoder")
 
 
 def discriminator(dense, data, flags):
@@ -87,10 +89,10 @@ class AdversarialAutoencoder(training.Model):
         self.discriminator_variables = layers.variables(networks, "dc_")
         self.encoder_variables = layers.variables(networks, "e_")
 
-        adam = functools.partial(optimizers.adam, training.learning_rate(data, flags), flags.beta1)
+        adam = functools.partial(training.adam, data, flags)
         self.autoencoder_optimizer = adam(self.autoencoder_variables)
-        self.discriminator_optimizer = adam(self.discriminator_variables)
-        self.generator_optimizer = adam(self.encoder_variables)
+        self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
+        self.generator_optimizer = adam(self.encoder_variables, flags.generator_rate)
 
     @tf.function
     def train_step(self, x, y, step):
@@ -134,7 +136,7 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": self.encode(x),
+            "Encoder Distribution": evaluation.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 
@@ -154,7 +156,7 @@ class AdversarialAutoencoder(training.Model):
 
 
 def define_flags(flags):
-    options.define_prior(flags)
+    options.define_regularization(flags)
     options.boolean(flags, "conditional_discriminator", True, "the discriminator sees the label")
 
 

@@ -16,7 +16,6 @@ from adversarial_autoencoder import (
     images,
     layers,
     losses,
-    optimizers,
     options,
     priors,
     randomness,
@@ -46,12 +45,14 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to labels' logits and codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = layers.seen_pixels(x, flags.pixel_range)
+    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     y = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:  # Logits that cannot run away leave a wrong label a gradient.
         y = keras.layers.BatchNormalization(dtype="float32", name="e_label_batch_norm")(y)
-    return keras.Model(x, [y, dense(hidden, flags.z_dim, "e_latent_variable")], name="encoder")
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
+    return keras.Model(x, [y, z], name="encoder")
 
 
 def decoder(dense, data, flags):
@@ -61,7 +62,8 @@ def decoder(dense, data, flags):
     hidden = keras.layers.Concatenate()([y, z])
     hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    return keras.Model([y, z], dense(hidden, data.input_dim, "d_output", "sigmoid"), name="decoder")
+    x = layers.pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    return keras.Model([y, z], x, name="decoder")
 
 
 def discriminator(dense, n_inputs, flags, prefix):
@@ -108,14 +110,17 @@ class AdversarialAutoencoder(training.Model):
         self.encoder_variables = layers.variables(networks, "e_")
         self.classification_variables = layers.variables(networks, "e_dense", "e_label")
 
-        adam = functools.partial(optimizers.adam, training.learning_rate(data, flags), flags.beta1)
+        adam = functools.partial(training.adam, data, flags)
         self.autoencoder_optimizer = adam(self.autoencoder_variables)
-        self.discriminator_g_optimizer = adam(self.discriminator_g_variables)
-        self.discriminator_c_optimizer = adam(self.discriminator_c_variables)
-        self.generator_optimizer = adam(self.encoder_variables)
-        rate = training.learning_rate(data, flags, flags.classification_rate)
-        self.classification_optimizer = optimizers.adam(
-            rate, flags.beta1, self.classification_variables
+        self.discriminator_g_optimizer = adam(
+            self.discriminator_g_variables, flags.discriminator_rate
+        )
+        self.discriminator_c_optimizer = adam(
+            self.discriminator_c_variables, flags.label_discriminator_rate
+        )
+        self.generator_optimizer = adam(self.encoder_variables, flags.generator_rate)
+        self.classification_optimizer = adam(
+            self.classification_variables, flags.classification_rate
         )
 
     @tf.function
@@ -149,7 +154,7 @@ class AdversarialAutoencoder(training.Model):
         # Regularization phase, 2: the encoder learns to fool both.
         with generator_tape:
             generator_loss = losses.generator(self.discriminate_codes(y, z))
-            generator_loss += losses.generator(self.discriminator_c(y))
+            generator_loss += self.flags.label_weight * losses.generator(self.discriminator_c(y))
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
         self.generator_optimizer.apply(gradients)
 
@@ -209,9 +214,9 @@ class AdversarialAutoencoder(training.Model):
         return priors.categorical(n, self.labeled.n_classes, seed)
 
     def histograms(self, x, y, step):
-        y, z = self.encode_both(x)
+        y, _ = self.encode_both(x)
         return {
-            "Encoder Gauss Distribution": z,
+            "Encoder Gauss Distribution": evaluation.draw_codes(self, x),
             "Real Gauss Distribution": self.sample_prior(len(x), step),
             "Encoder Categorical Distribution": y,
             "Real Categorical Distribution": self.sample_label_prior(len(x), step),
@@ -249,9 +254,13 @@ class Classifier(AdversarialAutoencoder):
 
 
 def define_flags(flags):
-    options.define_prior(flags)
+    options.define_regularization(flags)
     options.boolean(flags, "conditional_discriminator", True, "the discriminator sees the label")
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
+    options.number(
+        flags, "label_discriminator_rate", 1.0, "the label's discriminator's own, times that rate"
+    )
+    options.fraction(flags, "label_weight", 1.0, "of fooling the label's discriminator", 1e9)
     options.number(
         flags, "classification_rate", 1.0, "the classification phase's own, times the learning rate"
     )

@@ -16,7 +16,7 @@ import pathlib
 import subprocess
 from collections.abc import Callable, Mapping
 
-from adversarial_autoencoder import optimizers, randomness, runs
+from adversarial_autoencoder import layers, optimizers, randomness, runs
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 
@@ -49,6 +49,24 @@ def encode(encode_batch: Callable, images: np.ndarray, batch_size: int = 1000) -
       batch_size: images at a time.
     """
     return generate(lambda part: encode_batch(_pixels(part)), images, batch_size=batch_size)
+
+
+def draw_codes(model: tf.Module, images: np.ndarray) -> np.ndarray:
+    """Returns codes as training has them, float32 [n, z_dim]; the same each time.
+
+    Those of a `gaussian` encoder are drawn around their mean, so that together they are spread like
+    the prior; `encode` gives the mean.
+
+    Args:
+      model: as in the module `training`.
+      images: see the module's docstring.
+    """
+    z = encode(model.encode, images)
+    stddev = layers.code_stddev(model.encoder)
+    if stddev is None:
+        return z
+    noise = randomness.numpy_generator(0, "codes").standard_normal(z.shape, np.float32)
+    return z + noise * encode(stddev, images)
 
 
 def generate(decode: Callable, *inputs: np.ndarray, batch_size: int = 1000) -> np.ndarray:
@@ -555,17 +573,17 @@ def _fit_probe(
 
 
 def _probe_network(n_inputs: int, n_outputs: int, seed: int) -> keras.Model:
-    layers = [keras.Input([n_inputs])]
+    stack = [keras.Input([n_inputs])]
     for name, units, activation in (
         ("hidden 1", 256, "relu"),
         ("hidden 2", 256, "relu"),
         ("outputs", n_outputs, None),
     ):
         weights = keras.initializers.HeNormal(randomness.initializer_seed(seed, f"probe {name}"))
-        layers.append(
+        stack.append(
             keras.layers.Dense(units, activation, kernel_initializer=weights, dtype="float32")
         )
-    return keras.Sequential(layers)
+    return keras.Sequential(stack)
 
 
 def _stddev(values: np.ndarray) -> np.ndarray:
@@ -665,7 +683,7 @@ def measure_codes(model: tf.Module, data: Dataset, cache_dir: pathlib.Path) -> M
       data: its data set.
       cache_dir: not used.
     """
-    z = encode(model.encode, data.test.images)
+    z = draw_codes(model, data.test.images)
     # Samples of steps before the first, which the discriminator never saw.
     prior, prior_again = (model.sample_prior(len(z), step).numpy() for step in (-2, -3))
     x, _ = _generate_evenly(model, data)

@@ -1,6 +1,6 @@
 """The layers from which all networks are built, and their variables by name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from adversarial_autoencoder import randomness
 
@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 
 INITIALIZERS = ("normal", "he")
+ENCODERS = ("deterministic", "gaussian")
+PIXEL_RANGES = ("0,1", "-1,1")
 
 
 def dense(
@@ -27,7 +29,8 @@ def dense(
       inputs: symbolic float [batch, n_in].
       n_out: number of units.
       name: name of the layer; its variables are `name/kernel` and `name/bias`.
-      activation: `relu` on hidden layers; None or `sigmoid` on output layers.
+      activation: `relu` on hidden layers; None, `sigmoid`, `tanh` or
+        `softplus` on output layers.
       batch_norm: on hidden layers, normalize over the batch what goes into the ReLU.
       dropout: on hidden layers, share of the outputs set to 0 in training.
       initializer: `normal` draws weights from N(0, 0.01²), the series' choice; `he` from a
@@ -63,10 +66,71 @@ def dense(
     return outputs
 
 
-def draw_anew(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
-    """Makes what dropout leaves out next a function of (seed, layer's name, step).
+def latent_variable(
+    dense: Callable[..., keras.KerasTensor], hidden: keras.KerasTensor, z_dim: int, encoder: str
+) -> keras.KerasTensor:
+    """Makes codes, the encoder's output `e_latent_variable`.
 
-    Left to itself it counts its draws, and a run that goes on would need the count.
+    A `gaussian` encoder gives a mean and a standard deviation (softplus); in training the code is
+    drawn, mean + stddev · N(0, 1), and gradients reach both (Kingma and Welling 2014, section 2.4;
+    Makhzani et al. 2015, section 2). Otherwise the code is the mean. `code_stddev` gives the rest.
+
+    Args:
+      dense: makes a layer, as the function `dense`.
+      hidden: the last hidden layer, symbolic float [batch, n_in].
+      z_dim: size of the code.
+      encoder: one of `ENCODERS`.
+
+    Returns:
+      float32 [batch, z_dim].
+
+    Raises:
+      ValueError: there is no such encoder.
+    """
+    if encoder not in ENCODERS:
+        raise ValueError(f"encoder {encoder!r} is not one of {', '.join(ENCODERS)}")
+    mean = dense(hidden, z_dim, "e_latent_variable")
+    if encoder == "deterministic":
+        return mean
+    stddev = dense(hidden, z_dim, "e_latent_stddev", "softplus")
+    # Keras' own layers alone, so that the exported encoder opens anywhere. It gives the mean.
+    noise = keras.layers.GaussianNoise(1.0, dtype="float32", name="e_latent_noise")(0.0 * mean)
+    return mean + stddev * noise
+
+
+def code_stddev(encoder: keras.Model) -> keras.Model | None:
+    """Returns the network that gives the codes' standard deviations; None: they have none."""
+    found = [layer for layer in encoder.layers if layer.name == "e_latent_stddev_float32"]
+    return keras.Model(encoder.input, found[0].output) if found else None
+
+
+def seen_pixels(x: keras.KerasTensor, pixel_range: str) -> keras.KerasTensor:
+    """Brings images, [batch, input_dim] in [0, 1], into the range that the encoder works with."""
+    if pixel_range == "0,1":
+        return x
+    return keras.layers.Rescaling(2.0, -1.0, name="e_pixels")(x)
+
+
+def pixels(
+    dense: Callable[..., keras.KerasTensor],
+    hidden: keras.KerasTensor,
+    input_dim: int,
+    pixel_range: str,
+) -> keras.KerasTensor:
+    """Makes images, the decoder's output `d_output`: float32 [batch, input_dim] in [0, 1].
+
+    Under the range `0,1` a sigmoid gives them, under `-1,1` a tanh, which is brought to [0, 1].
+    """
+    if pixel_range == "0,1":
+        return dense(hidden, input_dim, "d_output", "sigmoid")
+    outputs = dense(hidden, input_dim, "d_output", "tanh")
+    return keras.layers.Rescaling(0.5, 0.5, dtype="float32", name="d_pixels")(outputs)
+
+
+def draw_anew(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
+    """Makes the next draws of dropout and noise a function of (seed, layer's name, step).
+
+    Left to themselves layers count their draws, and a run that goes on would need the count.
     """
     for network in networks:
         for layer in network.layers:

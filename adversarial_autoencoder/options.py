@@ -138,10 +138,13 @@ def choice(
     flags.DEFINE_enum(name, default, choices, meaning, flag_values=values)
 
 
-def define_prior(values: flags.FlagValues) -> None:
-    """Defines the flags of the prior that the codes should fit."""
+def define_regularization(values: flags.FlagValues) -> None:
+    """Defines the flags of the prior, and of how codes are held to it."""
     choice(values, "prior", "gaussian", priors.NAMES, "the distribution of the codes")
     number(values, "prior_stddev", 5.0, "spread of a gaussian or uniform prior, each dimension")
+    choice(values, "encoder", "deterministic", layers.ENCODERS, "gaussian codes are drawn")
+    number(values, "discriminator_rate", 1.0, "the discriminator's own, times the learning rate")
+    number(values, "generator_rate", 1.0, "that of the encoder when it fools the discriminator")
 
 
 def is_given(values: flags.FlagValues, name: str) -> bool:
@@ -236,6 +239,7 @@ def _define_shared(values: flags.FlagValues) -> None:
     boolean(values, "batch_norm", False, "batch normalization in the encoder's hidden layers")
     fraction(values, "dropout", 0.0, "share of the encoder's hidden units left out, in training")
     choice(values, "reconstruction_loss", "mse", losses.RECONSTRUCTION, "what a copy is judged by")
+    choice(values, "pixel_range", "0,1", layers.PIXEL_RANGES, "of the encoder's input; -1,1: tanh")
     choice(values, "initializer", "normal", layers.INITIALIZERS, "first weights, N(0, 0.01²) or He")
 
     integer(values, "batch_size", 100, "images in a step")

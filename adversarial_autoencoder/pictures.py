@@ -72,7 +72,7 @@ def _given_labels(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
 
 def _codes(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
     """Where test codes lie, over the prior's contour."""
-    codes = evaluation.encode(model.encode, data.test.images)
+    codes = evaluation.draw_codes(model, data.test.images)
     prior = {}
     if "prior" in model.flags:
         prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}

@@ -10,7 +10,7 @@ import pathlib
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from adversarial_autoencoder import (
     averaging,
@@ -18,6 +18,7 @@ from adversarial_autoencoder import (
     evaluation,
     images,
     layers,
+    optimizers,
     options,
     pictures,
     randomness,
@@ -200,6 +201,16 @@ def learning_rate(data: Dataset, values: flags.FlagValues, factor: float = 1.0):
     rates = [factor * values.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
     # The schedule changes *after* a boundary's step.
     return keras.optimizers.schedules.PiecewiseConstantDecay([b - 1 for b in boundaries], rates)
+
+
+def adam(
+    data: Dataset,
+    values: flags.FlagValues,
+    variables: Sequence[keras.Variable],
+    factor: float = 1.0,
+) -> optimizers.FusedAdam:
+    """Returns the Adam of one phase: for these variables, at `learning_rate(…, factor)`."""
+    return optimizers.adam(learning_rate(data, values, factor), values.beta1, variables)
 
 
 class Batches:

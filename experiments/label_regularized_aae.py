@@ -17,7 +17,6 @@ from adversarial_autoencoder import (
     images,
     layers,
     losses,
-    optimizers,
     options,
     priors,
     randomness,
@@ -42,9 +41,11 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
+    hidden = layers.seen_pixels(x, flags.pixel_range)
+    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
-    return keras.Model(x, dense(hidden, flags.z_dim, "e_latent_variable"), name="encoder")
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
+    return keras.Model(x, z, name="encoder")
 
 
 def decoder(dense, data, flags):
@@ -52,7 +53,8 @@ def decoder(dense, data, flags):
     z = keras.Input([flags.z_dim], name="z")
     hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    return keras.Model(z, dense(hidden, data.input_dim, "d_output", "sigmoid"), name="decoder")
+    x = layers.pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    return keras.Model(z, x, name="decoder")
 
 
 def discriminator(dense, data, flags):
@@ -73,7 +75,7 @@ def measure_petals(model, data, cache_dir):
     codes' is, by the petal's distance from 0; `petal_along_error` and `petal_across_error` compare
     standard deviations. They are the worst petal's, of codes on their own petal; 1: it is empty.
     """
-    z = evaluation.encode(model.encode, data.test.images)
+    z = evaluation.draw_codes(model, data.test.images)
     own, moments = petal_moments(model, z, data.test.labels)
     labels = np.arange(100_000) % data.n_classes
     prior = model.sample_prior(len(labels), -5, labels).numpy()
@@ -122,10 +124,10 @@ class AdversarialAutoencoder(training.Model):
         self.discriminator_variables = layers.variables(networks, "dc_")
         self.encoder_variables = layers.variables(networks, "e_")
 
-        adam = functools.partial(optimizers.adam, training.learning_rate(data, flags), flags.beta1)
+        adam = functools.partial(training.adam, data, flags)
         self.autoencoder_optimizer = adam(self.autoencoder_variables)
-        self.discriminator_optimizer = adam(self.discriminator_variables)
-        self.generator_optimizer = adam(self.encoder_variables)
+        self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
+        self.generator_optimizer = adam(self.encoder_variables, flags.generator_rate)
 
     def training_images(self, data):
         return self.shown
@@ -176,7 +178,7 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": self.encode(x),
+            "Encoder Distribution": evaluation.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 
@@ -201,7 +203,7 @@ class AdversarialAutoencoder(training.Model):
 
 
 def define_flags(flags):
-    options.define_prior(flags)
+    options.define_regularization(flags)
     options.integer(flags, "n_labeled", 10000, "images whose label is used; 0: all", least=0)
 
 

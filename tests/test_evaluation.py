@@ -8,13 +8,15 @@ import pathlib
 import shutil
 import subprocess
 
-from adversarial_autoencoder import datasets, evaluation
+import part2_aae
+from adversarial_autoencoder import datasets, evaluation, layers, options
 from adversarial_autoencoder.errors import UserError
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import SMALL
 
 REAL_MNIST = pathlib.Path(__file__).parents[2] / "shared" / "data" / "mnist"
 
@@ -38,6 +40,20 @@ def test_images_are_encoded_flat_in_0_to_1_and_in_order(rng):
     z = evaluation.encode(lambda x: x[:, :2] * 2, images, batch_size=3)
     assert z.dtype == np.float32
     np.testing.assert_allclose(z, images.reshape(7, 6)[:, :2] / 255 * 2, rtol=1e-6)
+
+
+def test_codes_of_a_gaussian_encoder_are_drawn_around_their_mean(data):
+    values = options.parse(
+        ["script", *SMALL, "--encoder=gaussian"], "", options.define_regularization
+    )
+    model = part2_aae.AdversarialAutoencoder(data, values)
+    images = data.test.images[:1].repeat(5000, axis=0)
+    z = evaluation.draw_codes(model, images)
+    stddev = layers.code_stddev(model.encoder)(images[:1].reshape(1, -1) / np.float32(255))
+    mean = evaluation.encode(model.encode, images)[:1]
+    np.testing.assert_allclose(z.mean(0, keepdims=True), mean, atol=0.05)
+    np.testing.assert_allclose(z.std(0, keepdims=True), stddev, rtol=0.04)
+    np.testing.assert_array_equal(evaluation.draw_codes(model, images), z)
 
 
 def test_every_batch_is_generated_from_its_own_labels_and_codes():

@@ -97,3 +97,70 @@ def test_batch_normalization_stands_in_front_of_the_relu_of_hidden_layers():
     np.testing.assert_allclose(normal.std(axis=0), 1, atol=1e-2)
     assert not [layer for layer in model.layers if layer.name == "e_output_batch_norm"]
     assert (np.array(model.get_layer("e_dense_1_relu").output.shape) == [None, 400]).all()
+
+
+def gaussian_encoder(**settings):
+    """An encoder of 30 numbers to 3-D codes, and the networks that give its mean and spread."""
+    x = keras.Input([30], name="x")
+    dense = functools.partial(layers.dense, initializer="he", **settings)
+    hidden = dense(x, 40, "e_dense_1", "relu")
+    encoder = keras.Model(x, layers.latent_variable(dense, hidden, 3, "gaussian"))
+    mean = keras.Model(x, encoder.get_layer("e_latent_variable").output)
+    return encoder, mean, layers.code_stddev(encoder)
+
+
+def test_a_gaussian_encoder_draws_codes_with_the_mean_and_spread_that_it_gives():
+    encoder, mean, stddev = gaussian_encoder()
+    x = np.tile(np.random.default_rng(0).normal(size=[1, 30]).astype(np.float32), [20_000, 1])
+    z, mean, stddev = np.array(encoder(x, training=True)), mean(x[:1])[0], stddev(x[:1])[0]
+    assert (np.array(stddev) > 0).all() and len(set(np.array(stddev))) == 3
+    np.testing.assert_allclose(z.mean(0), mean, atol=0.05)
+    np.testing.assert_allclose(z.std(0), stddev, rtol=0.02)
+    np.testing.assert_allclose(np.corrcoef(z.T), np.eye(3), atol=0.03)
+
+
+def test_a_gaussian_encoder_gives_the_mean_outside_training():
+    encoder, mean, _ = gaussian_encoder(dropout=0.5)
+    x = np.random.default_rng(0).normal(size=[5, 30]).astype(np.float32)
+    np.testing.assert_array_equal(encoder(x), mean(x))
+
+
+def test_gradients_reach_the_mean_and_the_spread_of_drawn_codes():
+    encoder, *_ = gaussian_encoder()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(encoder(np.ones([5, 30], np.float32), training=True)))
+    for gradient in tape.gradient(loss, encoder.trainable_variables):
+        assert gradient.numpy().any()
+
+
+def test_what_a_gaussian_encoder_draws_depends_on_seed_and_step_alone():
+    encoder, *_ = gaussian_encoder()
+    x = np.ones([5, 30], np.float32)
+
+    def draw(seed, step):
+        layers.draw_anew([encoder], seed, tf.constant(step))
+        return [np.array(encoder(x, training=True)) for _ in range(2)]
+
+    first = draw(0, 1)
+    assert (first[0] != first[1]).all()  # Two phases of a step draw their own.
+    np.testing.assert_array_equal(draw(0, 1), first)
+    assert (draw(1, 1)[0] != first[0]).all() and (draw(0, 2)[0] != first[0]).all()
+
+
+def test_a_deterministic_encoder_has_no_spread():
+    x = keras.Input([30])
+    encoder = keras.Model(x, layers.latent_variable(layers.dense, x, 3, "deterministic"))
+    assert layers.code_stddev(encoder) is None
+    with pytest.raises(ValueError, match="magic"):
+        layers.latent_variable(layers.dense, x, 3, "magic")
+
+
+def test_pixels_from_minus_1_to_1_are_seen_and_made_inside_the_networks_alone():
+    x = keras.Input([30], name="x")
+    seen = keras.Model(x, layers.seen_pixels(x, "-1,1"))
+    np.testing.assert_allclose(seen(np.array([[0, 0.5, 1] * 10], "float32"))[0, :3], [-1, 0, 1])
+    decoder = keras.Model(x, layers.pixels(layers.dense, x, 7, "-1,1"))
+    z = 1000 * np.random.default_rng(0).normal(size=[5, 30]).astype(np.float32)
+    tanh = keras.Model(x, decoder.get_layer("d_output_float32").output)(z)
+    assert np.min(tanh) < -0.9 and np.max(tanh) > 0.9
+    np.testing.assert_allclose(decoder(z), (1 + np.array(tanh)) / 2, atol=1e-6)

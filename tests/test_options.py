@@ -9,7 +9,9 @@ from conftest import ROOT
 
 
 def parse(*words, **defaults):
-    return options.parse(["part2_aae.py", *words], "About.", options.define_prior, **defaults)
+    return options.parse(
+        ["part2_aae.py", *words], "About.", options.define_regularization, **defaults
+    )
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,13 @@ def test_validation_images_choose_the_epoch_that_is_reported_and_test_images_do_
 
 @pytest.mark.parametrize(
     "word",
-    ["--noise_stddev=0.3", "--dropout=0.2", "--averaging=0.9", "--batch_norm"],
+    [
+        "--noise_stddev=0.3",
+        "--dropout=0.2",
+        "--averaging=0.9",
+        "--batch_norm",
+        "--encoder=gaussian",
+    ],
 )
 def test_a_run_with_noise_averages_and_statistics_goes_on_to_the_same_weights(
     word, start, monkeypatch
@@ -447,7 +453,7 @@ def test_a_script_ends_with_one_line_and_exit_code_1():
 
 
 def test_exported_models_open_where_this_package_is_not(start):
-    run = start("Supervised", "--train")
+    run = start("Supervised", "--train", "--encoder=gaussian", "--pixel_range=-1,1")
     program = f"""
 import keras, numpy as np
 encoder = keras.models.load_model("{run}/Saved_models/encoder.keras")

@@ -13,7 +13,7 @@ from conftest import SMALL, variables
 PART_4 = part4_semisupervised.define_flags
 MODELS = {
     "part1": (part1_autoencoder.Autoencoder, None),
-    "part2": (part2_aae.AdversarialAutoencoder, options.define_prior),
+    "part2": (part2_aae.AdversarialAutoencoder, options.define_regularization),
     "part3": (
         part3_style_content.AdversarialAutoencoder,
         part3_style_content.define_flags,
@@ -371,6 +371,28 @@ def test_the_first_step_with_a_loss_that_is_not_finite_is_named(data):
 def test_a_batch_larger_than_the_data_is_an_error(data):
     with pytest.raises(UserError, match="--batch_size=111, but .* 110 training images"):
         training.steps_per_epoch(data, 111)
+
+
+@pytest.mark.parametrize("part", ["part2", "part3", "part4"])
+def test_each_phase_has_the_rate_that_is_asked_for(part, data):
+    words = ["--learning_rate=0.01", "--discriminator_rate=2", "--generator_rate=3"]
+    expected = {"autoencoder": 0.01, "discriminator": 0.02, "generator": 0.03}
+    if part == "part4":
+        words += ["--label_discriminator_rate=4", "--classification_rate=5"]
+        expected |= {"discriminator_g": 0.02, "discriminator_c": 0.04, "classification": 0.05}
+        del expected["discriminator"]
+    model = build(part, data, *words)
+    rates = {name: getattr(model, f"{name}_optimizer").learning_rate for name in expected}
+    assert {k: float(rate) for k, rate in rates.items()} == pytest.approx(expected)
+
+
+def test_what_part_4s_label_weighs_in_fooling_the_discriminators(data):
+    def generator_loss(weight):
+        model = build("part4", data, f"--label_weight={weight}")
+        return float(model.train_step(*first_batch(data), int64(0))["Generator Loss"])
+
+    zero, one, three = (generator_loss(weight) for weight in (0, 1, 3))
+    assert one > zero and three - zero == pytest.approx(3 * (one - zero), rel=1e-4)
 
 
 def test_the_rate_falls_at_the_start_of_the_named_epochs(data):
