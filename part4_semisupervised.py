@@ -175,12 +175,15 @@ class AdversarialAutoencoder(training.Model):
             loss = losses.classification(y_labeled, logits)
             if self.flags.smoothness:
                 seed = randomness.stateless_seed(self.flags.seed, "smoothness", step)
-                loss += losses.smoothness(self.logits, x, seed, self.flags.smoothness)
+                logits = functools.partial(self.logits, step=step)
+                loss += losses.smoothness(logits, x, seed, self.flags.smoothness)
         gradients = tape.gradient(loss, self.classification_variables)
         self.classification_optimizer.apply(gradients)
         return loss
 
-    def logits(self, x):
+    def logits(self, x, step):
+        # Each time the same units are dropped, or that would count as a change of labels.
+        layers.draw_anew([self.encoder], self.flags.seed, step)
         return self.encoder(x, training=True)[0]
 
     def encode_both(self, x, training=False):
@@ -244,10 +247,21 @@ class Classifier(AdversarialAutoencoder):
 
     NAME = "Classifier"
     MEASURES = (evaluation.measure_classification,)
+    CHOSEN_BY = ("--classifier_only",)
 
     @tf.function
     def train_step(self, x, y, step):
         return {"Supervised Encoder Loss": self.classification_phase(x, step)}
+
+    def exports(self):
+        logits, _ = self.encoder.outputs
+        return {"classifier": keras.Model(self.encoder.input, logits)}
+
+    def copies(self, x, y):
+        return {"Input Images": x}
+
+    def histograms(self, x, y, step):
+        return {"Encoder Categorical Distribution": self.classify(x)}
 
     def pictures(self, data):
         return {}

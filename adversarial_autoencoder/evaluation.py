@@ -717,7 +717,7 @@ def measure_classification(model: tf.Module, data: Dataset, cache_dir: pathlib.P
     """Returns the share of images that the model itself gives a wrong label.
 
     Args:
-      model: as in the module `training`, with `classify(x)`, images to labels' logits.
+      model: as in the module `training`, with `classify(x)`, how likely each label is.
       data: its data set.
       cache_dir: not used.
     """
@@ -728,7 +728,8 @@ def classify(classify_batch: Callable, images: np.ndarray) -> np.ndarray:
     """Returns the likeliest label of each image, int64 [n].
 
     Args:
-      classify_batch: flat float32 images [batch, input_dim] to logits [batch, n_classes].
+      classify_batch: flat float32 images [batch, input_dim] to how likely each label is, float
+        [batch, n_classes].
       images: see the module's docstring.
     """
     return np.argmax(encode(classify_batch, images), axis=1)

@@ -225,7 +225,7 @@ def confusion_matrix(
             place = {"ha": "center", "va": "center", "fontsize": 9, "weight": weight}
             axes.text(column, row, str(counts[row, column]), **place)
     shown = np.unique(np.linspace(0, n_classes - 1, min(n_classes, 52), dtype=int))
-    names = [class_names[k] for k in shown]
+    names = [_as_text(class_names[k]) for k in shown]
     axes.set_xticks(shown, labels=names)
     axes.set_yticks(shown, labels=names)
     axes.tick_params(length=0, labelsize=9 if n_classes <= 20 else 6)
@@ -256,29 +256,33 @@ def mistakes(
       images: uint8 [n, height, width, channels].
       labels: int [n], the true ones, indices into class_names.
       given: int [n], those that a model gave.
-      class_names: for the captions, which are cut to the image's width.
+      class_names: for the captions; long ones are shortened to the image's width.
       n_columns: images in a row.
-      most: how many are shown, the first.
+      most: how many are shown, the first; of large images fewer.
 
     Returns:
       uint8 [rows · tile height, n_columns · tile width, channels]: one dark row if there are none.
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    wrong = np.flatnonzero(np.asarray(labels) != np.asarray(given))[:most]
     height, width, channels = images.shape[1:]
     scale = max(1, 56 // width)
     caption = 14
-    tiles = np.zeros([max(len(wrong), 1), scale * height + caption, scale * width, channels])
+    most = min(most, max(n_columns, 4_000_000 // (scale * scale * height * width)))
+    wrong = np.flatnonzero(np.asarray(labels) != np.asarray(given))[:most]
+    shape = [max(len(wrong), 1), scale * height + caption, scale * width, channels]
+    tiles = np.zeros(shape, np.uint8)
+    n_letters = max(1, (scale * width // 6 - 3) // 2)
     font = ImageFont.load_default(caption - 4)
     for tile, k in zip(tiles, wrong, strict=False):
         tile[:-caption] = images[k].repeat(scale, axis=0).repeat(scale, axis=1)
         text = Image.new("L", (scale * width, caption))
-        words = f"{class_names[labels[k]]} > {class_names[given[k]]}"
+        true, taken_for = (class_names[of[k]][:n_letters] for of in (labels, given))
+        words = f"{true} > {taken_for}"
         place = (scale * width // 2, caption // 2)
         ImageDraw.Draw(text).text(place, words, fill=170, font=font, anchor="mm")
         tile[-caption:] = np.asarray(text)[..., np.newaxis]
-    return grid(tiles.astype(np.uint8), n_columns, gap=4)
+    return grid(tiles, n_columns, gap=4)
 
 
 def save_png(path: str | os.PathLike, picture: np.ndarray, scale: int | None = None) -> None:
@@ -362,9 +366,14 @@ def _draw_codes(axes, codes: np.ndarray, labels: np.ndarray, class_names: Sequen
     axes.scatter(*codes[order].T, s=7, c=colours[labels[order]], alpha=0.6, linewidths=0)
     if len(class_names) <= len(COLOURS):
         for colour, name in zip(colours, class_names, strict=True):
-            axes.plot([], [], "o", color=colour, markersize=7, label=name)
+            axes.plot([], [], "o", color=colour, markersize=7, label=_as_text(name))
     else:
         _draw_colour_bar(axes, colours, class_names)
+
+
+def _as_text(name: str) -> str:
+    """A name that matplotlib shows as it stands: between dollars it would look for a formula."""
+    return name.replace("$", r"\$")
 
 
 def _draw_colour_bar(axes, colours: np.ndarray, class_names: Sequence[str]) -> None:
@@ -379,7 +388,7 @@ def _draw_colour_bar(axes, colours: np.ndarray, class_names: Sequence[str]) -> N
     named = (
         np.arange(n_classes) if n_classes <= 52 else np.linspace(0, n_classes - 1, 26, dtype=int)
     )
-    bar.set_ticks(named, labels=[class_names[k] for k in named])
+    bar.set_ticks(named, labels=[_as_text(class_names[k]) for k in named])
     bar.ax.tick_params(length=0, labelsize=9 if len(named) <= 30 else 6)
     bar.ax.minorticks_off()
     bar.ax.invert_yaxis()

@@ -73,7 +73,8 @@ def smoothness(
       seed: int64 [2], stateless, of the random direction.
       radius: length of the way, Euclidean, in units of pixels in [0, 1].
 
-    Miyato et al. 2018, "Virtual adversarial training", section 3.
+    Miyato et al. 2018, "Virtual adversarial training", section 3. Batch normalization takes its
+    statistics from all three passes, those of shifted images too.
     """
     labels = tf.stop_gradient(classify(x))
 

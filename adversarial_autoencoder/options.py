@@ -32,6 +32,9 @@ ACTIONS = (
 # Data may have moved since: what is given counts, and the data themselves are compared.
 WHERE_DATA_LIE = ("dataset", "data_dir")
 
+# What is given counts, since it changes nothing that is trained.
+FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every")
+
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 _TRUE_WORDS = ("true", "t", "yes", "y", "1")
@@ -68,6 +71,7 @@ def parse(
     if define_more is not None:
         define_more(values)
     for name, default in defaults.items():
+        values[name].neutral = values[name].default  # For `adopt`.
         values.set_default(name, default)
     words = _join_boolean_words(list(argv[1:]), values)
     if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(words):
@@ -179,6 +183,8 @@ def adopt(values: flags.FlagValues, lines: Sequence[str], source: str) -> None:
     stored = flags.FlagValues()
     for name in values:
         stored[name] = copy.deepcopy(values[name])
+        # A flag newer than the run did nothing in it, whatever the script's own default is now.
+        stored[name].default = getattr(values[name], "neutral", values[name].default)
         stored[name].unparse()
     try:
         stored([source, *lines])
@@ -188,7 +194,7 @@ def adopt(values: flags.FlagValues, lines: Sequence[str], source: str) -> None:
         if name in ACTIONS:
             continue
         given, kept = values[name], stored[name]
-        if name in WHERE_DATA_LIE and is_given(values, name) and given.value != "auto":
+        if name in FREE_TO_CHANGE and is_given(values, name) and given.value != "auto":
             continue
         if is_given(values, name) and given.value not in (kept.value, "auto"):
             raise UserError(

@@ -27,22 +27,21 @@ def usual(model: tf.Module, data: Dataset, at_end: bool = False) -> dict[str, np
 
 
 def asked_for(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
-    """Returns what `--generate` and `--visualize` ask for, and without them the usual pictures.
-
-    Raises:
-      UserError: the model has not what that takes.
-    """
+    """Returns what `--generate` and `--visualize` ask for, and without them the usual pictures."""
     found = {}
     if model.flags.generate:
         found |= _samples(model, data)
     if model.flags.visualize:
-        check_visible(model.flags)
         found |= _codes(model, data) | _manifolds(model, data)
     return found or usual(model, data, at_end=True)
 
 
-def check_visible(flags) -> None:
-    """Raises UserError if `--visualize` is asked for and codes have not two dimensions."""
+def check(flags) -> None:
+    """Raises UserError if `--generate` or `--visualize` asks for what no such model has."""
+    if flags.generate and "prior" not in flags:
+        raise UserError("--generate draws codes from a prior, which part 1 has not: use part 2")
+    if (flags.generate or flags.visualize) and "classifier_only" in flags and flags.classifier_only:
+        raise UserError("--generate and --visualize need a decoder, and --classifier_only has none")
     if flags.visualize and flags.z_dim != 2:
         raise UserError(f"--visualize draws codes of 2 dimensions, and --z_dim is {flags.z_dim}")
 
@@ -82,12 +81,12 @@ def _codes(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
 
 def _samples(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
     """Images of codes drawn from the prior; where the decoder takes labels, one a column."""
-    if "prior" not in model.flags:
-        raise UserError("--generate draws codes from a prior, which part 1 has not: use part 2")
-    n = SHEET * SHEET
-    y = tf.one_hot(np.arange(n) % SHEET % data.n_classes, data.n_classes)
+    n_columns = max(SHEET - SHEET % data.n_classes, data.n_classes)  # Each class as often.
+    n_columns = n_columns if _takes_labels(model) else SHEET
+    n = SHEET * n_columns
+    y = tf.one_hot(np.arange(n) % data.n_classes, data.n_classes)
     x = model.decode(model.sample_prior(n, -5), y)
-    return {"samples": images.grid(data.as_images(x), SHEET)}
+    return {"samples": images.grid(data.as_images(x), n_columns)}
 
 
 def _manifolds(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
@@ -96,10 +95,13 @@ def _manifolds(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
     if "prior" in model.flags:
         reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
     z = tf.constant(images.manifold_codes(-reach, reach, step=2 * reach / (SHEET - 1)))
-    takes_labels = len(model.decoder.inputs) == 2
     found = {}
-    for k in range(data.n_classes if takes_labels else 1):
+    for k in range(data.n_classes if _takes_labels(model) else 1):
         x = model.decode(z, tf.one_hot(tf.fill([len(z)], k), data.n_classes))
-        name = f"manifold_{data.class_names[k]}" if takes_labels else "manifold"
+        name = f"manifold_{k}" if _takes_labels(model) else "manifold"
         found[name] = images.grid(data.as_images(x), SHEET)
     return found
+
+
+def _takes_labels(model: tf.Module) -> bool:
+    return len(model.decoder.inputs) == 2

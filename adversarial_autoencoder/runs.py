@@ -8,12 +8,12 @@ not read back is passed over for the one before it.
 import contextlib
 import datetime
 import errno
-import json
 import os
 import pathlib
 import re
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from adversarial_autoencoder import options
@@ -39,7 +39,6 @@ class Run:
         self.flagfile = path / "flags.txt"
         self.metrics = path / "metrics.json"
         self.keep_every = 0  # Steps; checkpoints of their multiples are not dropped.
-        self.scores = self.checkpoints / "scores.json"
 
     def create(self, model_name: str, flag_lines: Sequence[str], data: Dataset) -> None:
         """Makes the folder, with `flags.txt` in it.
@@ -58,8 +57,13 @@ class Run:
         found = re.search(rf"^# {key}: (.*)$", self.flagfile.read_text(), re.MULTILINE)
         return found and found[1]
 
-    def save(self, model: tf.Module, step: int) -> None:
+    def save(self, model: tf.Module, step: int, score: float | None = None) -> None:
         """Writes a checkpoint and drops the oldest ones.
+
+        Args:
+          model: what to save.
+          step: how many steps it was trained for.
+          score: how good it is, if that is known; high is good.
 
         Raises:
           UserError: it could not be written; older checkpoints are untouched.
@@ -72,7 +76,10 @@ class Run:
                 # A whole one of this step holds the same: never taken away to be replaced.
                 if not _is_whole(target):
                     _checkpoint(model).write(str(partial / "checkpoint"))
-                    _flush_to_disk(partial)
+                    if score is not None:
+                        (partial / "score.txt").write_text(repr(score))
+                    for path in partial.iterdir():
+                        _flush_to_disk(path)
                     shutil.rmtree(target, ignore_errors=True)
                     partial.rename(target)
             finally:
@@ -97,34 +104,18 @@ class Run:
                 finally:
                     partial.unlink(missing_ok=True)
 
-    def score(self, step: int, value: float) -> None:
-        """Notes how good the epoch that ends at `step` is; high is good. Before its `save`.
-
-        Raises:
-          UserError: it could not be written.
-        """
-        scores = self._scores() | {step: value}
-        with saving(self.path):
-            write_atomically(self.scores, json.dumps(scores, indent=2) + "\n")
-
     def best_step(self) -> int | None:
         """Returns the step of the stored checkpoint with the highest score, or None."""
-        scores = self._scores()
-        scored = [step for step, _ in self._stored() if step in scores]
+        scores = {step: _score(folder) for step, folder in self._stored()}
+        scored = [step for step in scores if scores[step] is not None]
         return max(scored, key=scores.get, default=None)  # Of equals the last, stored first here.
 
-    def _scores(self) -> dict[int, float]:
-        try:
-            return {int(step): value for step, value in json.loads(self.scores.read_text()).items()}
-        except FileNotFoundError:
-            return {}
-
-    def restore(self, model: tf.Module, first: int | None = None) -> int:
+    def restore(self, model: tf.Module, best: bool = False) -> int:
         """Loads the newest checkpoint that is whole.
 
         Args:
           model: as it was when it was saved.
-          first: the step of a checkpoint that is better still, if it is whole.
+          best: where checkpoints have scores, load the best of them.
 
         Returns:
           The number of steps that the model was trained for.
@@ -132,11 +123,15 @@ class Run:
         Raises:
           UserError: there is none.
         """
-        for step, folder in sorted(self._stored(), key=lambda stored: stored[0] != first):
-            if _is_whole(folder):
-                _checkpoint(model).read(str(folder / "checkpoint")).assert_consumed()
+        while stored := dict(self._stored()):
+            step = self.best_step() if best else None
+            step = max(stored) if step is None else step
+            if _is_whole(stored[step]):
+                self._read(model, stored[step])
                 return step
-            print(f"Warning: {folder} is damaged and passed over for another.", file=sys.stderr)
+            print(f"Warning: {stored[step]} is damaged: passed over for another.", file=sys.stderr)
+            with saving(self.path):  # Out of the way, or it would count among the newest.
+                stored[step].rename(self.checkpoints / f"damaged-{time.time_ns()}-{step:09d}")
         raise UserError(f"{self.path} holds no checkpoint that can be read: start a new run")
 
     def restore_exactly(self, model: tf.Module, epoch: int, steps_per_epoch: int) -> int:
@@ -155,8 +150,26 @@ class Run:
             )
         if not _is_whole(folders[step]):
             raise UserError(f"{folders[step]} is damaged: give another --epoch, or none")
-        _checkpoint(model).read(str(folders[step] / "checkpoint")).assert_consumed()
+        self._read(model, folders[step])
         return step
+
+    def _read(self, model: tf.Module, folder: pathlib.Path) -> None:
+        try:
+            _checkpoint(model).read(str(folder / "checkpoint")).assert_consumed()
+        except (AssertionError, ValueError) as error:
+            raise UserError(
+                f"{folder} does not fit the networks of this version, and was made by another: "
+                "use that one, or start a new run"
+            ) from error
+
+    def of_epoch(self, epoch: int) -> "Run":
+        """Returns the run with places of their own for this epoch's figures and pictures."""
+        run = Run(self.path)
+        run.metrics = self.path / f"metrics_epoch_{epoch}.json"
+        run.images = self.images / f"epoch_{epoch}"
+        with saving(self.path):
+            run.images.mkdir(parents=True, exist_ok=True)
+        return run
 
     def newest_step(self) -> int | None:
         """Returns the step of the newest checkpoint, or None."""
@@ -233,10 +246,11 @@ def saving(path: pathlib.Path) -> Iterator[None]:
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-    """Writes a file so that it is there whole or as it was before."""
+    """Writes a file so that it is there whole or as it was before, also after a power cut."""
     partial = path.with_name(f"partial-{path.name}")
     try:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        _flush_to_disk(partial)
         os.replace(partial, path)
     finally:
         with contextlib.suppress(OSError):
@@ -244,9 +258,9 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
 
 
 def _folder_name(values: flags.FlagValues, model_name: str) -> str:
-    time = datetime.datetime.now().strftime("%Y-%m-%d_%H.%M.%S.%f")
+    now = datetime.datetime.now().strftime("%Y-%m-%d_%H.%M.%S.%f")
     parts = (
-        time,
+        now,
         values.z_dim,
         values.learning_rate,
         values.batch_size,
@@ -272,8 +286,15 @@ def _is_whole(folder: pathlib.Path) -> bool:
     return True
 
 
-def _flush_to_disk(folder: pathlib.Path) -> None:
-    """Waits until the folder's files have reached the disk, so that a power cut keeps them."""
-    for path in folder.iterdir():
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
+def _score(folder: pathlib.Path) -> float | None:
+    """How good the checkpoint is, or None where nobody said."""
+    try:
+        return float((folder / "score.txt").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _flush_to_disk(path: pathlib.Path) -> None:
+    """Waits until the file has reached the disk, so that a power cut keeps it."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())

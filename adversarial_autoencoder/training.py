@@ -43,17 +43,19 @@ class Model(tf.Module):
     Attributes:
       NAME: the name of its folder under `Results/`.
       MEASURES: the functions of `evaluation` that measure it.
+      CHOSEN_BY: the words of the command line that choose it among its script's models.
       flags: the run's flags.
       n_components: parts of a prior that has parts (petals, stretches of the roll).
       average: of the weights, with `--averaging` above 0; `main` makes it.
-      classify: images as in `train_step` to a chance for each label, float32 [n, n_classes], if the
-        model gives labels. Validation images then choose the epoch to report.
+      classify: images as in `train_step` to how likely each label is, float32 [n, n_classes], if
+        the model gives labels. Validation images then choose the epoch to report.
       encoder, decoder: Keras models, exported with each checkpoint. Layers that act in training
         alone (dropout) or otherwise (batch normalization) want `training=True` in the train step.
     """
 
     NAME: str
     MEASURES: tuple[Callable, ...]
+    CHOSEN_BY: tuple[str, ...] = ()
     flags: flags.FlagValues
     n_components: int = 10
     classify: Callable[[tf.Tensor], tf.Tensor] | None = None
@@ -89,6 +91,10 @@ class Model(tf.Module):
     def exports(self) -> dict[str, keras.Model]:
         """Returns the networks that are exported, by the name of their file."""
         return {"encoder": self.encoder, "decoder": self.decoder}
+
+    def copies(self, x: tf.Tensor, y: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns images and what the model makes of them, for TensorBoard, by name."""
+        return {"Input Images": x, "Generated Images": self.reconstruct(x, y)}
 
     def histograms(self, x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what TensorBoard shows as histograms, by name."""
@@ -140,7 +146,7 @@ def main(model_class: type[Model], values: flags.FlagValues) -> None:
       SystemExit: training was stopped by a signal.
     """
     run = runs.open_run(values, model_class.NAME)
-    pictures.check_visible(values)
+    pictures.check(values)
     set_up(values)
     data = datasets.load(values.dataset, values.data_dir, values.n_images)
     # Stored with the run: not `auto`, but what it came to, found again from any folder.
@@ -158,8 +164,9 @@ def main(model_class: type[Model], values: flags.FlagValues) -> None:
             step = run.restore_exactly(
                 model, values.epoch, steps_per_epoch(data, values.batch_size)
             )
+            run = run.of_epoch(values.epoch)
         else:
-            step = run.restore(model, first=run.best_step())
+            step = run.restore(model, best=True)
         print(f"Loaded {run.path}, trained for {step} steps.")
     with model.averaged():
         if not values.train or values.generate or values.visualize:
@@ -358,9 +365,7 @@ def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) 
                 if step == epoch_end:
                     with model.averaged():
                         accuracy = _accuracy(model, data.validation)
-                    if accuracy is not None:
-                        run.score(step, accuracy)
-                    _save(model, run, step)
+                    _save(model, run, step, accuracy)
                     with model.averaged():
                         recorder.record_epoch(step, step // per_epoch, losses, accuracy)
                     order = batches.order(step)
@@ -370,11 +375,11 @@ def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) 
                 bar.close()
                 folder = shlex.quote(str(run.path))
                 print(f"Stopped at step {step} of {last_step}, all saved. To go on:")
-                print(f"  python {shlex.quote(sys.argv[0])} --train --resume --run={folder}")
+                words = " ".join([shlex.quote(sys.argv[0]), *model.CHOSEN_BY])
+                print(f"  python {words} --train --resume --run={folder}")
                 raise SystemExit(128 + stopping.signal)
-        best_step = run.best_step()
-        if best_step is not None:
-            step = run.restore(model, first=best_step)
+        if run.best_step() is not None:
+            step = run.restore(model, best=True)
         with model.averaged(), runs.saving(run.path):
             run.export(model.exports())
             recorder.record_end(step, step // per_epoch)
@@ -460,9 +465,8 @@ class Recorder:
             for name, values in self.model.histograms(x, y, _int64(step)).items():
                 tf.summary.histogram(name, values)
             shape = (-1, *self.data.image_shape)
-            x_hat = self.model.reconstruct(x[:10], y[:10])
-            tf.summary.image("Input Images", tf.reshape(x[:10], shape), max_outputs=10)
-            tf.summary.image("Generated Images", tf.reshape(x_hat, shape), max_outputs=10)
+            for name, shown in self.model.copies(x[:10], y[:10]).items():
+                tf.summary.image(name, tf.reshape(shown, shape), max_outputs=10)
 
     def record_epoch(
         self, step: int, epoch: int, losses: Mapping[str, float], accuracy: float | None
@@ -508,11 +512,11 @@ def _int64(step: int) -> tf.Tensor:
     return tf.constant(step, tf.int64)
 
 
-def _save(model: Model, run: runs.Run, step: int) -> None:
+def _save(model: Model, run: runs.Run, step: int, score: float | None = None) -> None:
     variables = [v for network in _networks(model) for v in network.variables]
     if not all(np.isfinite(v.numpy()).all() for v in variables):
         raise UserError(_not_finite(f"a weight after step {step}", run))
-    run.save(model, step)
+    run.save(model, step, score)
     with model.averaged():
         run.export(model.exports())
 

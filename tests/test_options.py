@@ -110,6 +110,18 @@ def test_a_stored_flag_of_another_script_is_an_error():
         options.adopt(parse(), ["--n_clowns=3"], "flags.txt")
 
 
+def test_a_flag_newer_than_the_run_is_off_in_it_whatever_the_script_has_now():
+    values = parse(averaging=0.99)
+    options.adopt(values, ["--z_dim=4"], "flags.txt")
+    assert values.averaging == 0
+
+
+def test_how_many_checkpoints_are_kept_may_change():
+    values = parse("--keep_every=3")
+    options.adopt(values, ["--keep_every=1"], "flags.txt")
+    assert values.keep_every == 3
+
+
 def test_help_lists_every_flag_and_its_default(capsys):
     with pytest.raises(SystemExit) as stop:
         parse("--help", z_dim=15)

@@ -11,6 +11,10 @@ import sys
 import threading
 import time
 
+import part1_autoencoder
+import part2_aae
+import part3_style_content
+import part4_semisupervised
 from adversarial_autoencoder import options
 from adversarial_autoencoder.errors import UserError
 
@@ -377,3 +381,19 @@ def test_part_1_is_trained_and_measured_and_not_trained_again(npz, tmp_path, cap
     reproduce.main(["reproduce.py", *words])
     assert capfd.readouterr().out.split("\n\n")[-2].strip() == table.strip()
     assert len(list(run.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "part, script",
+    [
+        (1, part1_autoencoder),
+        (2, part2_aae),
+        (3, part3_style_content),
+        (4, part4_semisupervised),
+    ],
+)
+def test_the_series_recipes_leave_no_default_of_ours_in_force(part, script):
+    _, words = reproduce.read_recipe(ROOT / "recipes" / f"series_part{part}.txt", [])
+    given = {word.lstrip("-").partition("=")[0] for word in words}
+    missing = [name for name in script.DEFAULTS if not {name, f"no{name}"} & given]
+    assert not missing

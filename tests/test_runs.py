@@ -82,30 +82,63 @@ def test_the_best_checkpoint_is_kept_and_loaded_first(tmp_path, data):
     run = make_run(tmp_path, data)
     assert run.best_step() is None
     for step, score in ((1, 0.5), (2, 0.9), (3, 0.7), (4, 0.9), (5, 0.6), (6, 0.8), (7, 0.8)):
-        run.score(step, score)
-        run.save(Model(step / 8), step)
+        run.save(Model(step / 8), step, score)
     assert run.best_step() == 4  # Of equals, the later.
     model = Model()
-    assert run.restore(model, first=4) == 4 and model.get() == 4 / 8
+    assert run.restore(model, best=True) == 4 and model.get() == 4 / 8
     assert run.restore(model) == 7 and model.get() == 7 / 8
 
 
-def test_a_best_checkpoint_that_is_damaged_gives_way_to_the_newest(tmp_path, data, capsys):
+def damage(run, step):
+    next((run.checkpoints / f"checkpoint-{step:09d}").glob("*.data*")).write_bytes(b"")
+
+
+def test_a_best_checkpoint_that_is_damaged_gives_way_to_the_next_best(tmp_path, data, capsys):
     run = make_run(tmp_path, data)
-    for step, score in ((1, 0.9), (2, 0.5)):
-        run.score(step, score)
-        run.save(Model(step / 8), step)
-    next((run.checkpoints / "checkpoint-000000001").glob("*.data*")).write_bytes(b"")
-    assert run.restore(Model(), first=run.best_step()) == 2
+    for step, score in ((1, 0.9), (2, 0.7), (3, 0.5)):
+        run.save(Model(step / 8), step, score)
+    damage(run, 1)
+    assert run.restore(Model(), best=True) == 2
     assert "checkpoint-000000001 is damaged" in capsys.readouterr().err
+    assert run.best_step() == 2
 
 
-def test_a_score_without_its_checkpoint_does_not_count(tmp_path, data):
+@pytest.mark.parametrize("content", ["", "much", "[1"])
+def test_a_score_that_cannot_be_read_does_not_count(content, tmp_path, data):
     run = make_run(tmp_path, data)
-    run.score(1, 0.5)
-    run.save(Model(), 1)
-    run.score(2, 0.9)  # And then the power went.
-    assert run.best_step() == 1
+    for step, score in ((1, 0.5), (2, 0.9)):
+        run.save(Model(), step, score)
+    (run.checkpoints / "checkpoint-000000002" / "score.txt").write_text(content)
+    assert run.best_step() == 1 and run.restore(Model(), best=True) == 1
+
+
+def test_damaged_checkpoints_do_not_push_out_whole_ones(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.keep_every = 20
+    for step in (20, 30, 40, 50):
+        run.save(Model(), step)
+    for step in (30, 40, 50):
+        damage(run, step)
+    assert run.restore(Model()) == 20
+    run.keep_every = 0
+    for step in (25, 30):
+        run.save(Model(step / 32), step)
+        assert run.newest_step() == step
+    model = Model()
+    assert run.restore(model) == 30 and model.get() == 30 / 32
+    assert run.restore_exactly(model, 4, 5) == 20
+
+
+def test_a_checkpoint_of_other_networks_is_told_in_one_line(tmp_path, data):
+    class Larger(Model):
+        def __init__(self):
+            super().__init__()
+            self.more = tf.Variable(1.0)
+
+    run = make_run(tmp_path, data)
+    run.save(Model(), 10)
+    with pytest.raises(UserError, match="does not fit the networks of this version"):
+        run.restore(Larger())
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "empty"])

@@ -236,8 +236,11 @@ def test_a_chosen_epoch_is_loaded_and_one_that_was_not_kept_is_told(start, capsy
     kept = sorted(path.name for path in (run / "Saved_models").glob("checkpoint-*"))
     assert kept == [f"checkpoint-{11 * epoch:09d}" for epoch in (2, 4, 6, 7, 8)]
     capsys.readouterr()
-    start("Autoencoder", "--epoch=2", n_epochs=8)
+    start("Autoencoder", "--epoch=2", "--evaluate", n_epochs=8)
     assert "trained for 22 steps" in capsys.readouterr().out
+    # What is told of the run itself stays as it is.
+    assert (run / "metrics_epoch_2.json").exists() and not (run / "metrics.json").exists()
+    assert (run / "images" / "epoch_2" / "reconstructions.png").exists()
     with pytest.raises(UserError, match="--epoch=3 was not kept .* epochs 2, 4, 6, 7, 8: "):
         start("Autoencoder", "--epoch=3", n_epochs=8)
     with pytest.raises(UserError, match="--epoch loads a run"):
@@ -270,9 +273,10 @@ def test_what_cannot_be_drawn_is_told(start):
     start("Adversarial_Autoencoder", "--train", "--z_dim=3")
     with pytest.raises(UserError, match="2 dimensions, and --z_dim is 3"):
         start("Adversarial_Autoencoder", "--visualize")
-    start("Autoencoder", "--train")
     with pytest.raises(UserError, match="a prior, which part 1 has not"):
-        start("Autoencoder", "--generate")
+        start("Autoencoder", "--train", "--generate")
+    with pytest.raises(UserError, match="need a decoder, and --classifier_only has none"):
+        start("Classifier", "--train", "--generate")
 
 
 def test_the_same_seed_makes_the_same_run_and_another_another(start):
