@@ -120,7 +120,7 @@ class AdversarialAutoencoder(training.Model):
         )
         self.generator_optimizer = adam(self.encoder_variables, flags.generator_rate)
         self.classification_optimizer = adam(
-            self.classification_variables, flags.classification_rate
+            self.classification_variables, flags.classification_rate, flags.classification_every
         )
 
     @tf.function
@@ -163,8 +163,16 @@ class AdversarialAutoencoder(training.Model):
             "Discriminator gauss Loss": gauss_loss,
             "Discriminator categorical Loss": categorical_loss,
             "Generator Loss": generator_loss,
-            "Supervised Encoder Loss": self.classification_phase(x, step),
+            "Supervised Encoder Loss": self.classification_loss(x, step),
         }
+
+    def classification_loss(self, x, step):
+        """That of the classification phase, where it takes part in the step, else 0."""
+        phase = functools.partial(self.classification_phase, x, step)
+        every = self.flags.classification_every
+        if every == 1:
+            return phase()
+        return tf.cond(step % every == every - 1, phase, lambda: 0.0)
 
     def classification_phase(self, x, step):
         """The encoder learns known labels, and (--smoothness) to keep those of x where x shifts."""
@@ -251,7 +259,7 @@ class Classifier(AdversarialAutoencoder):
 
     @tf.function
     def train_step(self, x, y, step):
-        return {"Supervised Encoder Loss": self.classification_phase(x, step)}
+        return {"Supervised Encoder Loss": self.classification_loss(x, step)}
 
     def exports(self):
         logits, _ = self.encoder.outputs
@@ -278,6 +286,7 @@ def define_flags(flags):
     options.number(
         flags, "classification_rate", 1.0, "the classification phase's own, times the learning rate"
     )
+    options.integer(flags, "classification_every", 1, "steps for one classification phase")
     options.fraction(flags, "smoothness", 0.0, "how far an image may shift, its label kept", 1e9)
     options.boolean(flags, "classifier_only", False, "train the yardstick, with labels alone")
 

@@ -192,7 +192,7 @@ def steps_per_epoch(data: Dataset, batch_size: int) -> int:
     return len(data.train) // batch_size
 
 
-def learning_rate(data: Dataset, values: flags.FlagValues, factor: float = 1.0):
+def learning_rate(data: Dataset, values: flags.FlagValues, factor: float = 1.0, every: int = 1):
     """Returns `--learning_rate`, or the schedule that divides it by ten at each of the drops.
 
     Args:
@@ -200,11 +200,12 @@ def learning_rate(data: Dataset, values: flags.FlagValues, factor: float = 1.0):
       values: the flags.
       factor: what the rate is multiplied by, for a phase that should learn faster or slower. A
         weight of its loss would not do: Adam divides it out again.
+      every: how many steps there are for one of the phase's own, by which the schedule counts.
     """
     if not values.learning_rate_drops:
         return factor * values.learning_rate
     per_epoch = steps_per_epoch(data, values.batch_size)
-    boundaries = [int(epoch) * per_epoch for epoch in values.learning_rate_drops]
+    boundaries = [int(epoch) * per_epoch // every for epoch in values.learning_rate_drops]
     rates = [factor * values.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
     # The schedule changes *after* a boundary's step.
     return keras.optimizers.schedules.PiecewiseConstantDecay([b - 1 for b in boundaries], rates)
@@ -215,9 +216,10 @@ def adam(
     values: flags.FlagValues,
     variables: Sequence[keras.Variable],
     factor: float = 1.0,
+    every: int = 1,
 ) -> optimizers.FusedAdam:
-    """Returns the Adam of one phase: for these variables, at `learning_rate(…, factor)`."""
-    return optimizers.adam(learning_rate(data, values, factor), values.beta1, variables)
+    """Returns the Adam of one phase: for these variables, at `learning_rate(…, factor, every)`."""
+    return optimizers.adam(learning_rate(data, values, factor, every), values.beta1, variables)
 
 
 class Batches:

@@ -386,6 +386,21 @@ def test_each_phase_has_the_rate_that_is_asked_for(part, data):
     assert {k: float(rate) for k, rate in rates.items()} == pytest.approx(expected)
 
 
+def test_the_classification_phase_may_take_part_in_some_steps_alone(data):
+    model = build("yardstick", data, "--classification_every=3", "--learning_rate_drops=1")
+    label = [v for v in variables(model) if v.path == "e_label/kernel"]
+    moved = []
+    for step in range(6):
+        before = weights(label)
+        loss = model.train_step(*first_batch(data), int64(step))["Supervised Encoder Loss"]
+        moved.append(changed(before, label)[0])
+        assert (float(loss) > 0) == moved[-1]
+    assert moved == [False, False, True] * 2
+    # Its rate falls after an epoch of 11 steps, three of them its own.
+    rate = model.classification_optimizer._learning_rate
+    assert [float(rate(step)) for step in (2, 3)] == pytest.approx([1e-3, 1e-4])
+
+
 def test_what_part_4s_label_weighs_in_fooling_the_discriminators(data):
     def generator_loss(weight):
         model = build("part4", data, f"--label_weight={weight}")
