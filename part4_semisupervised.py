@@ -184,7 +184,8 @@ class AdversarialAutoencoder(training.Model):
             if self.flags.smoothness:
                 seed = randomness.stateless_seed(self.flags.seed, "smoothness", step)
                 logits = functools.partial(self.logits, step=step)
-                loss += losses.smoothness(logits, x, seed, self.flags.smoothness)
+                smooth = tf.concat([x, x_labeled], 0) if self.flags.smooth_labeled else x
+                loss += losses.smoothness(logits, smooth, seed, self.flags.smoothness)
         gradients = tape.gradient(loss, self.classification_variables)
         self.classification_optimizer.apply(gradients)
         return loss
@@ -288,6 +289,7 @@ def define_flags(flags):
     )
     options.integer(flags, "classification_every", 1, "steps for one classification phase")
     options.fraction(flags, "smoothness", 0.0, "how far an image may shift, its label kept", 1e9)
+    options.boolean(flags, "smooth_labeled", False, "the labelled batch's images keep theirs too")
     options.boolean(flags, "classifier_only", False, "train the yardstick, with labels alone")
 
 
