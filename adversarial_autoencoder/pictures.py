@@ -32,7 +32,7 @@ def asked_for(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
     if model.flags.generate:
         found |= _samples(model, data)
     if model.flags.visualize:
-        found |= _codes(model, data) | _manifolds(model, data)
+        found |= _codes(model, data) | _prior(model) | _manifolds(model, data)
     return found or usual(model, data, at_end=True)
 
 
@@ -77,6 +77,19 @@ def _codes(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
         prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}
         prior["n_components"] = model.n_components
     return {"codes": images.scatter(codes, data.test.labels, data.class_names, **prior)}
+
+
+def _prior(model: tf.Module) -> dict[str, np.ndarray]:
+    """Samples of the prior, coloured by the part they come from: what codes should look like."""
+    if "prior" not in model.flags:
+        return {}
+    prior, n = model.flags.prior, model.n_components
+    z = model.sample_prior(10_000, -6).numpy()
+    labels, names = np.zeros(len(z), int), ["prior"]
+    if prior in priors.WITH_COMPONENTS:
+        labels = priors.nearest_component(prior, z, n).numpy()
+        names = [f"part {k}" for k in range(n)]
+    return {"prior": images.scatter(z, labels, names)}
 
 
 def _samples(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:

@@ -265,8 +265,9 @@ def test_samples_and_the_manifold_can_be_drawn_alone(name, manifolds, start):
         return {path.name for path in (run / "images").iterdir()}
 
     assert drawn("--generate") == {"samples.png"}
-    assert drawn("--visualize") == {"codes.png"} | manifolds
-    assert drawn("--generate", "--visualize") == {"samples.png", "codes.png"} | manifolds
+    assert drawn("--visualize") == {"codes.png", "prior.png"} | manifolds
+    both = {"samples.png", "codes.png", "prior.png"} | manifolds
+    assert drawn("--generate", "--visualize") == both
 
 
 def test_what_cannot_be_drawn_is_told(start):
