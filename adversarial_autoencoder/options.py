@@ -73,7 +73,7 @@ def parse(
     for name, default in defaults.items():
         values[name].neutral = values[name].default  # For `adopt`.
         values.set_default(name, default)
-    words = _join_boolean_words(list(argv[1:]), values)
+    words = join_boolean_words(list(argv[1:]), values)
     if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(words):
         print(_help(description, values))
         raise SystemExit(0)
@@ -276,7 +276,7 @@ def _are_epochs(words: Sequence[str]) -> bool:
     return all(a < b for a, b in zip([0, *epochs], epochs, strict=False))
 
 
-def _join_boolean_words(words: list[str], values: flags.FlagValues) -> list[str]:
+def join_boolean_words(words: list[str], values: flags.FlagValues) -> list[str]:
     """Turns `--train True` into `--train=true`: readers type what the articles print."""
     joined = []
     for word in words:

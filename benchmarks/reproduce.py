@@ -53,7 +53,7 @@ class Seed:
         """What was asked for, the minutes that each action took so far, and which are done."""
         if self.run() is None or not self.file.exists():
             return {"asked": self.asked, "minutes": {"train": 0.0, "evaluate": 0.0}, "done": []}
-        notes = json.loads(self.file.read_text())
+        notes = read_json(self.file)
         if notes["asked"] != self.asked:
             differing = sorted({*notes["asked"]} ^ {*self.asked}) or ["their order"]
             raise UserError(
@@ -138,7 +138,7 @@ def parse(argv):
     options.string(values, "results_dir", "Results", "where the seeds' folders are made")
     options.boolean(values, "evaluate", True, "measure the runs")
     try:
-        words = values(argv, known_only=True)[1:]
+        words = values(options.join_boolean_words(argv, values), known_only=True)[1:]
     except (flags.Error, OSError, ValueError) as error:
         raise options.CommandLineError(" ".join(str(error).split())) from None
     if {"--help", "-help", "-h"} & {*words}:
@@ -172,6 +172,14 @@ def read_recipe(path, words):
     if not (ROOT / found[1]).is_file():
         raise UserError(f"{path} names {found[1]}, which is not in {ROOT}")
     return found[1], words
+
+
+def read_json(path):
+    """Returns what the file holds; raises UserError where it cannot be read."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): delete it") from None
 
 
 def check_alike(seeds):
@@ -215,7 +223,7 @@ def main(argv):
 
     columns, datasets, commits = {}, {}, {}
     for seed in seeds:
-        metrics = json.loads(seed.run().metrics.read_text()) if values.evaluate else {}
+        metrics = read_json(seed.run().metrics) if values.evaluate else {}
         datasets[metrics.pop("dataset", "")] = commits[metrics.pop("commit", "")] = True
         figures = {k: v for k, v in metrics.items() if not k.endswith("_standard_error")}
         minutes = seed.notes()["minutes"]["train"]

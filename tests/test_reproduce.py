@@ -397,3 +397,11 @@ def test_the_series_recipes_leave_no_default_of_ours_in_force(part, script):
     given = {word.lstrip("-").partition("=")[0] for word in words}
     missing = [name for name in script.DEFAULTS if not {name, f"no{name}"} & given]
     assert not missing
+
+
+def test_notes_that_cannot_be_read_are_told_in_one_line(setting):
+    setting.reproduce(seeds="0")
+    file = next(setting.results.rglob("reproduce.json"))
+    file.write_text("")
+    with pytest.raises(UserError, match="reproduce.json cannot be read .*: delete it"):
+        setting.reproduce(seeds="0")

@@ -415,3 +415,14 @@ def test_the_rate_falls_at_the_start_of_the_named_epochs(data):
     rate = training.learning_rate(data, values)
     found = [float(rate(step)) for step in (0, 10, 11, 32, 33)]
     assert found == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5])
+
+
+@pytest.mark.parametrize("word, n", [("--nosmooth_labeled", 10), ("--smooth_labeled", 20)])
+def test_labels_are_kept_smooth_at_unlabelled_images_and_if_asked_at_labelled_ones(
+    word, n, data, monkeypatch
+):
+    shifted = []
+    monkeypatch.setattr(losses, "smoothness", lambda classify, x, *_: shifted.append(len(x)) or 0.0)
+    model = build("part4", data, "--smoothness=1", word)
+    model.train_step(*first_batch(data), int64(0))
+    assert shifted == [n]
