@@ -267,7 +267,7 @@ def test_other_flags_than_a_seed_was_trained_with_are_refused_before_anything_is
     setting.calls()
     with pytest.raises(UserError, match=r"seed_1 was asked .* differ in --n_epochs=1: delete it"):
         setting.reproduce()
-    setting.recipe.write_text(setting.recipe.read_text().replace("3", "4"))
+    setting.recipe.write_text(setting.recipe.read_text().replace("z_dim=3", "z_dim=4"))
     with pytest.raises(UserError, match="differ in --z_dim=3 --z_dim=4: delete it"):
         setting.reproduce("--n_epochs=1")
     assert setting.calls() == []
