@@ -19,6 +19,7 @@ import threading
 import urllib.parse
 import zipfile
 import zlib
+from collections.abc import Sequence
 
 from adversarial_autoencoder import randomness
 from adversarial_autoencoder.errors import UserError
@@ -43,6 +44,10 @@ PROBE_SECONDS = 5
 GLYPHS = ("glyphs", "glyphs_letters", "glyphs_all")
 GLYPHS_TRAIN, GLYPHS_TEST = 60000, 10000
 MAX_VALIDATION = 5000
+
+# Of TFDS data sets in which the label is not what makes two images show the same thing.
+IDENTITIES = {"smallnorb": ("label_category", "instance")}
+FACTORS = {"smallnorb": ("label_category", "label_azimuth", "label_elevation", "label_lighting")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +76,8 @@ class Split:
 class Dataset:
     """Training, validation and test images, all of one shape, and the names of their classes.
 
-    `name` is what was loaded: never `auto`, but what that came to.
+    `name` is what was loaded: never `auto`, but what that came to. Test labels of n_classes and above
+    are of identities that no training image shows; `class_names` has their names too.
     """
 
     name: str
@@ -170,7 +176,14 @@ class _Unavailable(UserError):
     """The data neither lie on disk nor can be fetched; data that lie there broken are not this."""
 
 
-def load(name: str, data_dir: str | None = None, n_images: int = 0) -> Dataset:
+def load(
+    name: str,
+    data_dir: str | None = None,
+    n_images: int = 0,
+    *,
+    by_identity: bool = False,
+    unseen: Sequence[str] = (),
+) -> Dataset:
     """Loads a data set. The same arguments give the same images in the same order.
 
     Args:
@@ -179,6 +192,10 @@ def load(name: str, data_dir: str | None = None, n_images: int = 0) -> Dataset:
         one class label (`cifar10`, `emnist/letters`); or a path that ends in `.npz`.
       data_dir: where the four MNIST files, `mnist.npz` or TFDS' folders lie; None: TFDS' default.
       n_images: 0, or how many training images to keep, the first so many.
+      by_identity: a label says which images show the same thing. Those of test images need not be
+        among the training labels, and `smallnorb` has the toys, not their categories, as labels.
+      unseen: names of classes to keep for testing: no training image shows them, and test images
+        show nothing else.
 
     Returns:
       A `Dataset`. Its validation images are the first twelfth of the training images, at most
@@ -192,21 +209,56 @@ def load(name: str, data_dir: str | None = None, n_images: int = 0) -> Dataset:
     if data_dir and os.path.isfile(data_dir):
         raise UserError(f"--data_dir={data_dir} is a file: give the folder that it lies in")
     if name.endswith(".npz"):
-        dataset = _from_npz(os.path.expanduser(name))
+        dataset = _from_npz(os.path.expanduser(name), by_identity)
     elif name == "auto":
         dataset = _auto(data_dir, n_images)
     elif name.lower() == "mnist":  # As TFDS takes it.
         dataset = _mnist(data_dir)
     elif name in GLYPHS:
-        dataset = _glyphs(name, n_images)
+        dataset = _glyphs(name, 0 if unseen else n_images)
     else:
-        dataset = _from_tfds(name, data_dir)
+        dataset = _from_tfds(name, data_dir, by_identity)
+    if unseen:
+        dataset = _hold_out(dataset, unseen)
     if not 0 <= n_images <= len(dataset.train):
         raise UserError(
             f"--n_images={n_images}, but {dataset.name} has {len(dataset.train)} training images: "
             f"give at most so many, or 0 for all"
         )
     return dataclasses.replace(dataset, train=dataset.train[: n_images or None])
+
+
+def _hold_out(dataset: Dataset, unseen: Sequence[str]) -> Dataset:
+    """Keeps these classes for testing. They are numbered last."""
+    names = np.array(dataset.class_names)
+    unknown = sorted(set(unseen) - set(names[: dataset.n_classes]))
+    held_out = np.isin(names, unseen)
+    if unknown:
+        known = _one_line(", ".join(dataset.class_names[: dataset.n_classes]))
+        raise UserError(f"{dataset.name} has no class {unknown[0]!r} to hold out: it has {known}")
+    if dataset.n_classes - held_out.sum() < 2:
+        raise UserError(
+            f"{dataset.name} has {dataset.n_classes} classes, and {held_out.sum()} of them are held "
+            f"out: leave two or more to train on"
+        )
+    order = np.argsort(held_out, kind="stable")
+    number = np.argsort(order).astype(np.int32)
+
+    def those(split: Split, wanted: np.ndarray) -> Split:
+        kept = split[wanted[split.labels]]
+        return dataclasses.replace(kept, labels=number[kept.labels])
+
+    test = those(dataset.test, held_out)
+    if not len(test):
+        raise UserError(f"{dataset.name} has no test images of the classes that are held out")
+    return dataclasses.replace(
+        dataset,
+        train=those(dataset.train, ~held_out),
+        validation=those(dataset.validation, ~held_out),
+        test=test,
+        n_classes=int(dataset.n_classes - held_out.sum()),
+        class_names=tuple(names[order].tolist()),
+    )
 
 
 def _auto(data_dir: str | None, n_images: int) -> Dataset:
@@ -325,7 +377,7 @@ def _mnist_npz(path: pathlib.Path) -> Dataset:
 # The user's own file.
 
 
-def _from_npz(path: str) -> Dataset:
+def _from_npz(path: str, by_identity: bool = False) -> Dataset:
     if not os.path.isfile(path):
         raise UserError(f"{path} does not exist: give --dataset the path of an .npz")
     if not zipfile.is_zipfile(path):
@@ -338,15 +390,18 @@ def _from_npz(path: str) -> Dataset:
         raise UserError(
             f"{path} cannot be read ({_one_line(error)}): write it with numpy.savez"
         ) from error
-    dataset = _dataset(path, train, test)
+    dataset = _dataset(path, train, test, by_identity)
     if class_names is None:
         return dataset
-    if class_names.shape != (dataset.n_classes,):
+    n_names = len(dataset.class_names)
+    if class_names.shape != (n_names,):
+        labels = "y_train" if n_names == dataset.n_classes else "y_train and y_test"
         raise UserError(
-            f"{path}: class_names has shape {class_names.shape}, but y_train {dataset.n_classes} "
+            f"{path}: class_names has shape {class_names.shape}, but {labels} {n_names} "
             f"classes: give one name for each, in the order of the labels"
         )
-    return dataclasses.replace(dataset, class_names=tuple(class_names.tolist()))
+    places = np.argsort(np.argsort([int(value) for value in dataset.class_names]))
+    return dataclasses.replace(dataset, class_names=tuple(class_names[places].tolist()))
 
 
 def _npz_split(file: np.lib.npyio.NpzFile, path: str, part: str) -> Split:
@@ -375,11 +430,13 @@ def _npz_split(file: np.lib.npyio.NpzFile, path: str, part: str) -> Split:
 # TFDS.
 
 
-def _from_tfds(name: str, data_dir: str | None) -> Dataset:
+def _from_tfds(name: str, data_dir: str | None, by_identity: bool = False) -> Dataset:
     import tensorflow_datasets as tfds
 
     builder = _tfds_builder(name, _tfds_dir(data_dir))
     image, label = _image_and_label(name, builder.info)
+    identity = IDENTITIES.get(builder.name, ()) if by_identity else ()
+    factors = FACTORS[builder.name] if identity else ()
     shape = builder.info.features[image].shape
     if None in shape:
         raise UserError(
@@ -394,21 +451,31 @@ def _from_tfds(name: str, data_dir: str | None) -> Dataset:
     if "train" in splits and "test" not in splits:
         n_kept = splits["train"].num_examples - splits["train"].num_examples // 7
         names = (f"train[:{n_kept}]", f"train[{n_kept}:]")
-    decoders = tfds.decode.PartialDecoding({image: True, label: True})
+    wanted = dict.fromkeys((image, label, *identity, *factors), True)
+    decoders = tfds.decode.PartialDecoding(wanted)
 
     def read(split: str) -> Split:
         try:
             data = builder.as_dataset(split=split, batch_size=1000, decoders=decoders)
             batches = list(tfds.as_numpy(data))
-            images, labels = (np.concatenate([b[key] for b in batches]) for key in (image, label))
+            columns = {key: np.concatenate([b[key] for b in batches]) for key in wanted}
         except Exception as error:  # TFDS, TensorFlow and the file system each raise their own.
             raise UserError(
                 f"--dataset={name}: {split} cannot be read from {builder.data_dir} "
                 f"({_one_line(error)}); if the folder is damaged, delete it"
             ) from error
-        return _checked_split(images, labels, f"{name}: {image}", f"{name}: {label}")
+        labels = columns[label]
+        if identity:
+            sizes = [builder.info.features[key].num_classes for key in identity]
+            labels = np.ravel_multi_index([columns[key] for key in identity], sizes)
+        split = _checked_split(columns[image], labels, f"{name}: {image}", f"{name}: {label}")
+        return dataclasses.replace(
+            split, factors={key.removeprefix("label_"): columns[key] for key in factors}
+        )
 
-    dataset = _dataset(name, *map(read, names))
+    dataset = _dataset(name, *map(read, names), by_identity)
+    if identity:
+        return dataset
     feature = builder.info.features[label]
     if isinstance(feature, tfds.features.ClassLabel):
         values = map(int, dataset.class_names)
@@ -553,8 +620,8 @@ def _as_uint8(images: np.ndarray, name: str) -> np.ndarray:
     return levels
 
 
-def _dataset(name: str, train: Split, test: Split) -> Dataset:
-    """Numbers the classes from 0 and sets the validation images aside."""
+def _dataset(name: str, train: Split, test: Split, by_identity: bool = False) -> Dataset:
+    """Numbers the classes from 0 and sets the validation images aside; see `load`."""
     values = np.unique(train.labels)
     strange = np.setdiff1d(test.labels, values)
     shapes = train.images.shape[1:], test.images.shape[1:]
@@ -568,7 +635,7 @@ def _dataset(name: str, train: Split, test: Split) -> Dataset:
         raise UserError(
             f"{name}: all training labels are {values[0]}, one class only: give two classes or more"
         )
-    if len(strange):
+    if len(strange) and not by_identity:
         raise UserError(
             f"{name}: {len(strange)} of the test labels' classes, such as {strange[0]}, are not "
             f"among the training labels: give training images of them too, or leave them out"
@@ -578,14 +645,20 @@ def _dataset(name: str, train: Split, test: Split) -> Dataset:
             f"{name} has {len(train)} training images, and 12 are the least, since a twelfth "
             f"is kept for validation: add images"
         )
-    if np.all(train.labels[1:] >= train.labels[:-1]):
+    is_sorted = np.all(train.labels[1:] >= train.labels[:-1])
+    if is_sorted and by_identity:  # Each picture of a thing after the other, as is usual.
+        train = train[randomness.numpy_generator(0, "sorted images").permutation(len(train))]
+    elif is_sorted:
         logging.warning(
             "%s: the training images are sorted by class, so the validation images, which are the "
             "first twelfth, show only the first classes: shuffle images and labels together.",
             name,
         )
+    n_classes = len(values)
+    values = np.concatenate([values, strange])
+    order = np.argsort(values).astype(np.int32)
     train, test = (
-        dataclasses.replace(s, labels=np.searchsorted(values, s.labels).astype(np.int32))
+        dataclasses.replace(s, labels=order[np.searchsorted(values, s.labels, sorter=order)])
         for s in (train, test)
     )
     return Dataset(
@@ -593,7 +666,7 @@ def _dataset(name: str, train: Split, test: Split) -> Dataset:
         train=train[n_validation:],
         validation=train[:n_validation],
         test=test,
-        n_classes=len(values),
+        n_classes=n_classes,
         class_names=tuple(map(str, values)),
     )
 

@@ -496,7 +496,7 @@ def style_factor_r2(
       `style_factor_chance_<name>`. Nothing for a factor that does not vary.
     """
     varying = [name for name in factors_train if np.ptp(factors_test[name]) > 0]
-    choices = [name for name in varying if _is_choice(factors_train[name])]
+    choices = [name for name in varying if is_choice(factors_train[name])]
     measures = [name for name in varying if name not in choices]
     metrics = {}
     if measures:
@@ -519,7 +519,56 @@ def style_factor_r2(
     return metrics
 
 
-def _is_choice(values: np.ndarray) -> bool:
+def probe_errors(
+    z_train: np.ndarray,
+    y_train: np.ndarray,
+    z_test: np.ndarray,
+    y_test: np.ndarray,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Returns how often a small network reads a wrong label, of training and of test codes, 0 to 1.
+
+    Args:
+      z_train: codes of training images, or anything else of one row each, [n, z_dim].
+      y_train: int [n], their labels, of any numbers.
+      z_test: those of test images, [m, z_dim].
+      y_test: int [m], their labels.
+      seed: as for `z_probe_accuracy`, whose network this is.
+
+    Mathieu et al. 2016, table 1.
+    """
+    values, classes = np.unique(y_train, return_inverse=True)
+    probe = _fit_probe(z_train, classes, len(values), _cross_entropy, _mistakes, seed)
+    train, test = (
+        float(np.mean(values[np.argmax(probe(z), axis=1)] != y))
+        for z, y in ((z_train, y_train), (z_test, y_test))
+    )
+    return train, test
+
+
+def neighbours(codes: np.ndarray, queries: np.ndarray, n: int = 1) -> np.ndarray:
+    """Returns which n codes are nearest to each of some of them, itself left out, the nearest first.
+
+    Args:
+      codes: float [m, dim].
+      queries: int [k], which of the codes.
+      n: how many.
+
+    Returns:
+      int [k, n], indices into codes.
+    """
+    codes = np.asarray(codes, np.float32)
+    parts = []
+    for i in range(0, len(queries), _BLOCK):
+        rows = queries[i : i + _BLOCK]
+        distances = _squared_distances(codes[rows], codes).numpy()
+        distances[np.arange(len(rows)), rows] = np.inf
+        parts.append(np.argsort(distances, axis=1, kind="stable")[:, :n])
+    return np.concatenate(parts)
+
+
+def is_choice(values: np.ndarray) -> bool:
+    """Whether a factor of images is a choice (font, hair), and not a measure (slant, size)."""
     return bool(np.all(np.asarray(values) == np.round(values)))
 
 

@@ -44,13 +44,7 @@ def dense(
     Raises:
       ValueError: the initializer is unknown.
     """
-    weights_seed = randomness.initializer_seed(seed, name)
-    if initializer == "normal":
-        weights = keras.initializers.RandomNormal(stddev=0.01, seed=weights_seed)
-    elif initializer == "he":
-        weights = keras.initializers.HeNormal(seed=weights_seed)
-    else:
-        raise ValueError(f"initializer {initializer!r} is not one of {', '.join(INITIALIZERS)}")
+    weights = _first_weights(initializer, seed, name)
     is_hidden = activation == "relu"
     # As one layer, product and ReLU run in one pass.
     fused = activation if is_hidden and not batch_norm else None
@@ -64,6 +58,65 @@ def dense(
     if dropout:
         outputs = keras.layers.Dropout(dropout, name=f"{name}_dropout")(outputs)
     return outputs
+
+
+def convolution(
+    inputs: keras.KerasTensor,
+    n_out: int,
+    name: str,
+    activation: str | None = None,
+    *,
+    kernel_size: int,
+    strides: int,
+    size: tuple[int, int] | None = None,
+    added: keras.KerasTensor | None = None,
+    batch_norm: bool = False,
+    initializer: str = "normal",
+    seed: int = 0,
+) -> keras.KerasTensor:
+    """Applies a convolution, or with `size` the transposed one, which enlarges.
+
+    Args:
+      inputs: symbolic float [batch, height, width, n_in].
+      n_out: number of planes.
+      name: name of the layer, as for `dense`.
+      activation: `relu` or `leaky_relu` (0.2) on hidden layers; others as for `dense`.
+      kernel_size: side of the kernel.
+      strides: the image becomes smaller (or larger) by this.
+      size: height and width to enlarge to, at most `strides` times the inputs'.
+      added: what is added before normalization, [batch, height, width, 1 or n_out].
+      batch_norm: on hidden layers, normalize what goes into the activation.
+      initializer: as for `dense`.
+      seed: as for `dense`.
+
+    Returns:
+      float [batch, height / strides rounded up, width / strides rounded up, n_out], or of `size`;
+      float32 as for `dense`.
+    """
+    layer = keras.layers.Conv2DTranspose if size else keras.layers.Conv2D
+    outputs = layer(
+        n_out,
+        kernel_size,
+        strides,
+        padding="same",
+        kernel_initializer=_first_weights(initializer, seed, name),
+        name=name,
+    )(inputs)
+    if size:
+        spare = [
+            enlarged - wanted for enlarged, wanted in zip(outputs.shape[1:3], size, strict=True)
+        ]
+        if any(spare):
+            outputs = keras.layers.Cropping2D([(0, n) for n in spare], name=f"{name}_crop")(outputs)
+    if added is not None:
+        outputs = keras.layers.Add(name=f"{name}_added")([outputs, added])
+    if activation not in ("relu", "leaky_relu"):
+        as_float32 = {"dtype": "float32", "name": f"{name}_float32"}
+        return keras.layers.Activation(activation or "linear", **as_float32)(outputs)
+    if batch_norm:
+        outputs = keras.layers.BatchNormalization(name=f"{name}_batch_norm")(outputs)
+    slope = 0.2 if activation == "leaky_relu" else 0.0
+    return keras.layers.ReLU(negative_slope=slope, name=f"{name}_relu")(outputs)
 
 
 def latent_variable(
@@ -125,6 +178,15 @@ def pixels(
         return dense(hidden, input_dim, "d_output", "sigmoid")
     outputs = dense(hidden, input_dim, "d_output", "tanh")
     return keras.layers.Rescaling(0.5, 0.5, dtype="float32", name="d_pixels")(outputs)
+
+
+def _first_weights(initializer: str, seed: int, name: str) -> keras.Initializer:
+    weights_seed = randomness.initializer_seed(seed, name)
+    if initializer == "normal":
+        return keras.initializers.RandomNormal(stddev=0.01, seed=weights_seed)
+    if initializer == "he":
+        return keras.initializers.HeNormal(seed=weights_seed)
+    raise ValueError(f"initializer {initializer!r} is not one of {', '.join(INITIALIZERS)}")
 
 
 def draw_anew(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:

@@ -26,16 +26,19 @@ def reconstruction(x: tf.Tensor, x_hat: tf.Tensor, kind: str = "mse") -> tf.Tens
     raise ValueError(f"reconstruction loss {kind!r} is not one of {', '.join(RECONSTRUCTION)}")
 
 
-def discriminator(logits_of_prior: tf.Tensor, logits_of_codes: tf.Tensor) -> tf.Tensor:
+def discriminator(
+    logits_of_prior: tf.Tensor, logits_of_codes: tf.Tensor, target: float = 1.0
+) -> tf.Tensor:
     """Returns the discriminator's cross-entropy: prior samples are 1, codes are 0.
 
     Args:
       logits_of_prior: float32 [batch, 1], what the discriminator says of prior samples.
       logits_of_codes: float32 [batch, 1], what it says of codes.
+      target: what to say of prior samples; below 1, so that it is never too sure.
 
     2 log 2 ≈ 1.386 when it cannot tell them apart (Makhzani et al. 2015, section 2).
     """
-    return _cross_entropy(logits_of_prior, 1.0) + _cross_entropy(logits_of_codes, 0.0)
+    return _cross_entropy(logits_of_prior, target) + _cross_entropy(logits_of_codes, 0.0)
 
 
 def generator(logits_of_codes: tf.Tensor) -> tf.Tensor:
@@ -47,6 +50,20 @@ def generator(logits_of_codes: tf.Tensor) -> tf.Tensor:
     log 2 ≈ 0.693 when the discriminator cannot tell them apart.
     """
     return _cross_entropy(logits_of_codes, 1.0)
+
+
+def kl_to_standard_normal(mean: tf.Tensor, stddev: tf.Tensor) -> tf.Tensor:
+    """Returns the Kullback-Leibler divergence KL(N(mean, stddev²) || N(0, 1)) of a code, in nats.
+
+    Args:
+      mean: float32 [batch, z_dim].
+      stddev: float32 [batch, z_dim], at least 0.
+
+    Kingma and Welling 2014, appendix B.
+    """
+    variance = tf.square(stddev) + 1e-12  # So that its logarithm stays finite.
+    terms = tf.square(mean) + variance - 1.0 - tf.math.log(variance)
+    return 0.5 * tf.reduce_mean(tf.reduce_sum(terms, axis=1))
 
 
 def classification(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

@@ -67,6 +67,11 @@ class Model(tf.Module):
         super().__init__()
         self.flags = flags
 
+    @classmethod
+    def load_data(cls, values: flags.FlagValues) -> Dataset:
+        """Returns the data set that the flags ask for."""
+        return datasets.load(values.dataset, values.data_dir, values.n_images)
+
     def train_step(self, x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """A `tf.function` that does all phases of one step.
 
@@ -148,7 +153,7 @@ def main(model_class: type[Model], values: flags.FlagValues) -> None:
     run = runs.open_run(values, model_class.NAME)
     pictures.check(values)
     set_up(values)
-    data = datasets.load(values.dataset, values.data_dir, values.n_images)
+    data = model_class.load_data(values)
     # Stored with the run: not `auto`, but what it came to, found again from any folder.
     is_file = data.name.endswith(".npz")
     values.dataset = os.path.abspath(data.name) if is_file else data.name

@@ -1,0 +1,547 @@
+"""Disentangling factors of variation: what an image shows apart from how, for things never seen.
+
+An encoder gives two codes: s, of what makes images show the same thing (a digit, a letter, a face),
+and z, of all the rest. All it is told is which images show the same thing. Two of them may swap s,
+and each is still to be copied. When two of different things swap s, nobody knows how the picture
+should look; a discriminator that is told the thing asks that it look like one of it, so nothing of
+the thing may come by z. Mathieu et al. 2016, section 4 and algorithm 1.
+
+    python experiments/disentangling_factors.py --train     trains, into Results/Disentangling/
+    python experiments/disentangling_factors.py             makes the newest run's pictures again
+    python experiments/disentangling_factors.py --train --dataset=glyphs_letters --unseen=A,G,R
+"""
+
+import functools
+
+from adversarial_autoencoder import (
+    datasets,
+    evaluation,
+    images,
+    layers,
+    losses,
+    options,
+    randomness,
+    training,
+)
+from adversarial_autoencoder.errors import UserError
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags as absl_flags
+
+DEFAULTS = dict(
+    z_dim=16,
+    batch_size=64,
+    n_epochs=25,
+    initializer="he",
+    batch_norm=True,
+    learning_rate=0.001,
+    learning_rate_drops="18,23",
+    beta1=0.5,
+)
+# Shared flags that change nothing here, so that nobody waits for what they do.
+WITHOUT_MEANING = ("n_l1", "n_l2", "dropout", "generate", "visualize")
+
+# Side of the kernel, planes in multiples of --n_filters, stride; the supplement's two sizes.
+CONVOLUTIONS = {
+    "small": ((5, 2, 2), (5, 4, 2), (5, 8, 2)),
+    "big": ((3, 2, 1), (3, 2, 2), (3, 4, 1), (3, 4, 2), (3, 8, 1), (3, 8, 2)),
+}
+SHOWN, RETRIEVED_AMONG = 10, 4000  # Test images: things in a picture, and those searched.
+MOST_PIXELS = 4096  # Of an image, for the network that learns from pixels.
+
+
+class Triplets(training.Batches):
+    """Triplets of images (x1, x1', x2), the first two of the same identity.
+
+    Raises:
+      UserError: there are fewer than two identities, or one has a single image.
+    """
+
+    def __init__(self, data, split, batch_size, seed):
+        super().__init__(split, data.n_classes, batch_size, seed)
+        counts = np.bincount(split.labels, minlength=data.n_classes)
+        if np.sum(counts > 0) < 2:
+            raise UserError(
+                f"the {len(split)} training images of {data.name} show one identity only: give "
+                f"images of two or more"
+            )
+        if np.any(counts == 1):
+            name = data.class_names[np.flatnonzero(counts == 1)[0]]
+            raise UserError(
+                f"{data.name}: of identity {name} there is one training image only (a twelfth of "
+                f"all are kept for validation), and two are needed to swap codes: add some"
+            )
+        self.sorted = tf.constant(np.argsort(split.labels, kind="stable"), tf.int32)
+        self.counts = tf.constant(counts, tf.int32)
+        self.starts = tf.constant(np.cumsum(counts) - counts, tf.int32)
+
+    def triplets(self, step):
+        """Returns images x1, x1', x2 and identities y1, y2, one-hot; see `Batches.batch`.
+
+        x1 is any image and x1' any other of its identity. x2, also any, is the x1 of the next
+        triplet, so that one pass of the encoder serves both.
+        """
+        seeds = (randomness.stateless_seed(self.seed, p, step) for p in ("x1", "x1'"))
+        seed, seed_of_other = seeds
+        n = len(self.labels)
+        place = tf.random.stateless_uniform([self.batch_size], seed, 0, n, tf.int32)
+        label = tf.gather(self.labels, tf.gather(self.sorted, place))
+        start, count = tf.gather(self.starts, label), tf.gather(self.counts, label)
+        ahead = tf.random.stateless_uniform([self.batch_size], seed_of_other)
+        ahead = 1 + tf.cast(ahead * tf.cast(count - 1, tf.float32), tf.int32)
+        other = start + (place - start + ahead) % count
+        x1, y1 = self._examples(tf.gather(self.sorted, place))
+        x1_other, _ = self._examples(tf.gather(self.sorted, other))
+        return x1, x1_other, next_one(x1), y1, next_one(y1)
+
+
+def next_one(rows):
+    """Those of the next triplet in the batch."""
+    return tf.roll(rows, -1, axis=0)
+
+
+def sizes(data, model_size):
+    """Height and width of what goes into each convolution, and of what the last one gives."""
+    found = [data.image_shape[:2]]
+    for _, _, stride in CONVOLUTIONS[model_size]:
+        if stride > 1 and min(found[-1]) < 2:
+            height, width = found[0]
+            raise UserError(
+                f"{data.name}: its images, {height} x {width}, are too small for the strides of "
+                f"the {model_size} network: 5 x 5 is the least, so enlarge them"
+            )
+        found.append(tuple(-(-side // stride) for side in found[-1]))
+    return found
+
+
+def convolved(convolution, data, flags, prefix):
+    """Images, flat [batch, input_dim] in [0, 1], and what the convolutions make of them, flat."""
+    x = keras.Input([data.input_dim], name="x")
+    hidden = layers.seen_pixels(x, flags.pixel_range)
+    hidden = keras.layers.Reshape(data.image_shape)(hidden)
+    for k, (kernel_size, planes, strides) in enumerate(CONVOLUTIONS[flags.model_size]):
+        n_out, shape = planes * flags.n_filters, {"kernel_size": kernel_size, "strides": strides}
+        hidden = convolution(hidden, n_out, f"{prefix}conv_{k + 1}", "relu", **shape)
+    return x, keras.layers.Flatten()(hidden)
+
+
+def encoder(dense, convolution, data, flags, specified=None):
+    """Images, flat in [0, 1], to s [batch, s_dim], mean and standard deviation of z [batch, z_dim].
+
+    With the network `specified`, trained before and frozen, s is what that one says.
+    """
+    x, hidden = convolved(convolution, data, flags, "e_")
+    s = specified(x, training=False) if specified else dense(hidden, flags.s_dim, "e_specified")
+    mean = dense(hidden, flags.z_dim, "e_latent_variable")
+    stddev = dense(hidden, flags.z_dim, "e_latent_stddev", "softplus")
+    return keras.Model(x, [s, mean, stddev], name="encoder")
+
+
+def specified_encoder(dense, convolution, data, flags):
+    """Images, flat in [0, 1], to s [batch, s_dim], by convolutions of its own."""
+    x, hidden = convolved(convolution, data, flags, "s_")
+    return keras.Model(x, dense(hidden, flags.s_dim, "s_specified"), name="specified_encoder")
+
+
+def identity_classifier(dense, data, flags):
+    """The two layers upon s [batch, s_dim] that teach it: logits [batch, n_classes]."""
+    s = keras.Input([flags.s_dim], name="s")
+    hidden = dense(s, 256, "c_dense_1", "relu")
+    return keras.Model(s, dense(hidden, data.n_classes, "c_output"), name="classifier")
+
+
+def decoder(dense, convolution, data, flags):
+    """Codes s and z to images, flat [batch, input_dim] in [0, 1]: the convolutions, mirrored."""
+    s, z = keras.Input([flags.s_dim], name="s"), keras.Input([flags.z_dim], name="z")
+    convolutions, shapes = CONVOLUTIONS[flags.model_size], sizes(data, flags.model_size)
+    planes = [n * flags.n_filters for _, n, _ in convolutions]
+    shape = (*shapes[-1], planes[-1])
+    maps = [dense(c, int(np.prod(shape)), f"d_dense_{n}") for c, n in ((s, "s"), (z, "z"))]
+    hidden = keras.layers.Reshape(shape)(keras.layers.Add()(maps))
+    if flags.batch_norm:
+        hidden = keras.layers.BatchNormalization(name="d_dense_batch_norm")(hidden)
+    hidden = keras.layers.ReLU()(hidden)
+    for k in reversed(range(len(convolutions))):
+        kernel_size, _, strides = convolutions[k]
+        enlarge = functools.partial(
+            convolution, kernel_size=kernel_size, strides=strides, size=shapes[k]
+        )
+        if k:
+            hidden = enlarge(hidden, planes[k - 1], f"d_conv_{k + 1}", "relu")
+    x = layers.pixels(enlarge, hidden, data.image_shape[-1], flags.pixel_range)
+    return keras.Model([s, z], keras.layers.Reshape([data.input_dim])(x), name="decoder")
+
+
+def discriminator(dense, convolution, data, flags):
+    """Identities, one-hot, and images, flat, to logits [batch, 1]: is it an image of that one?
+
+    Each layer adds what it has learnt for the identity: a plane for all of its own planes.
+    """
+    y = keras.Input([data.n_classes], name="y")
+    x = keras.Input([data.input_dim], name="x")
+    hidden = keras.layers.Reshape(data.image_shape)(keras.layers.Rescaling(2.0, -1.0)(x))
+    for k, shape in enumerate(sizes(data, "small")[1:]):
+        n_out = 2 ** (k + 1) * flags.n_filters
+        shape = (*shape, n_out if flags.full_planes else 1)
+        plane = dense(y, int(np.prod(shape)), f"dc_plane_{k + 1}")
+        plane = keras.layers.Reshape(shape)(plane)
+        settings = {"kernel_size": 5, "strides": 2, "added": plane}
+        hidden = convolution(hidden, n_out, f"dc_conv_{k + 1}", "leaky_relu", **settings)
+    logits = dense(keras.layers.Flatten()(hidden), 1, "dc_output")
+    return keras.Model([y, x], logits, name="discriminator")
+
+
+class AdversarialAutoencoder(training.Model):
+    """The networks, an optimizer for each update, and what is done with them."""
+
+    NAME = "Disentangling"
+
+    def __init__(self, data, flags):
+        super().__init__(data, flags)
+        self.triplets = Triplets(data, self.training_images(data), flags.batch_size, flags.seed)
+        start = {"initializer": flags.initializer, "seed": flags.seed}
+        dense = functools.partial(layers.dense, **start)
+        convolution = functools.partial(layers.convolution, batch_norm=flags.batch_norm, **start)
+        own = (dense, convolution, data, flags)
+        self.pretraining_steps, self.specified = 0, None
+        if flags.pretraining_epochs:  # The two-step variant.
+            per_epoch = training.steps_per_epoch(data, flags.batch_size)
+            self.pretraining_steps = flags.pretraining_epochs * per_epoch
+            self.specified = specified_encoder(*own)
+            self.classifier = identity_classifier(dense, data, flags)
+        self.encoder = encoder(*own, self.specified)
+        self.decoder = decoder(*own)
+        self.discriminator = discriminator(*own)
+
+        networks = (self.encoder, self.decoder, self.discriminator)
+        self.autoencoder_variables = layers.variables(networks, "e_", "d_")
+        self.discriminator_variables = layers.variables(networks, "dc_")
+
+        adam = functools.partial(training.adam, data, flags)
+        self.autoencoder_optimizer = adam(self.autoencoder_variables)
+        self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
+        if self.specified:
+            networks = (self.specified, self.classifier)
+            self.specified_variables = layers.variables(networks, "s_", "c_")
+            self.specified_optimizer = adam(self.specified_variables)
+
+    @classmethod
+    def load_data(cls, values):
+        where = (values.dataset, values.data_dir, values.n_images)
+        return datasets.load(*where, by_identity=True, unseen=values.unseen)
+
+    @tf.function
+    def train_step(self, x, y, step):
+        if not self.specified:
+            return self.disentangle(step)
+        # Two steps: first s learns to classify; then it is frozen, and the rest learns.
+        return tf.cond(
+            step < self.pretraining_steps,
+            lambda: self.pretrain(x, y),
+            lambda: self.disentangle(step),
+        )
+
+    def disentangle(self, step):
+        weights = self.flags
+        x1, x1_other, x2, y1, y2 = self.triplets.triplets(step)
+
+        # The codes of a triplet, and the images decoded from z of x1 with s of each of the three.
+        with tf.GradientTape() as tape:
+            seen = self.add_noise(tf.concat([x1, x1_other], 0), step)
+            s, mean, stddev = self.encoder(seen, training=True)
+            s1, s1_other = tf.split(s, 2)
+            mean, stddev = tf.split(mean, 2)[0], tf.split(stddev, 2)[0]
+            z1 = mean + stddev * self.sample_prior(len(x1), step, "codes")
+            x_hat = self.decoder(
+                [tf.concat([s1, s1_other, next_one(s1)], 0), tf.tile(z1, [3, 1])], training=True
+            )
+            x11, x11_other, x12 = tf.split(x_hat, 3)
+
+        # The adversary learns to tell images of an identity from those that took its s.
+        discriminator_loss, accuracy = self.train_discriminator(x2, x12, y2)
+
+        # Encoder and decoder learn to copy x1, also by the s of another image of its identity, and
+        # to fool the adversary.
+        with tape:
+            kind = weights.reconstruction_loss
+            autoencoder_loss = losses.reconstruction(x1, x11, kind)
+            swap_loss = losses.reconstruction(x1, x11_other, kind)
+            kl_loss = losses.kl_to_standard_normal(mean, stddev)
+            loss = weights.reconstruction_weight * autoencoder_loss
+            loss += weights.swap_weight * swap_loss
+            loss += weights.kl_weight / x1.shape[1] * kl_loss
+            generator_loss = tf.constant(0.0)
+            if weights.adversarial_weight:
+                generator_loss = losses.generator(self.discriminator([y2, x12], training=True))
+                loss += weights.adversarial_weight * generator_loss
+            if weights.sampled_weight:
+                z = self.sample_prior(len(x1), step)
+                sampled = self.decoder([next_one(s1), z], training=True)
+                logits = self.discriminator([y2, sampled], training=True)
+                loss += weights.sampled_weight * losses.generator(logits)
+        gradients = tape.gradient(loss, self.autoencoder_variables)
+        self.autoencoder_optimizer.apply(gradients)
+
+        return self.told(
+            {
+                "Autoencoder Loss": autoencoder_loss,
+                "Swap Loss": swap_loss,
+                "KL Loss": kl_loss,
+                "Generator Loss": generator_loss,
+                "Discriminator Loss": discriminator_loss,
+                "Discriminator Accuracy": accuracy,
+            }
+        )
+
+    def train_discriminator(self, x2, x12, y2):
+        """Updates the adversary, unless it is too good; returns its loss and accuracy."""
+        if not (self.flags.adversarial_weight or self.flags.sampled_weight):
+            return tf.constant(0.0), tf.constant(0.0)
+        with tf.GradientTape() as tape:
+            # Each by itself: normalized together, the one kind would give away the other.
+            real = self.discriminator([y2, x2], training=True)
+            fake = self.discriminator([y2, tf.stop_gradient(x12)], training=True)
+            loss = losses.discriminator(real, fake, self.flags.real_target)
+        right = tf.concat([real > 0, fake < 0], 0)
+        accuracy = tf.reduce_mean(tf.cast(right, tf.float32))
+
+        def learn():
+            gradients = tape.gradient(loss, self.discriminator_variables)
+            self.discriminator_optimizer.apply(gradients)
+            return True
+
+        tf.cond(accuracy < self.flags.discriminator_ceiling, learn, lambda: False)
+        return loss, accuracy
+
+    def pretrain(self, x, y):
+        with tf.GradientTape() as tape:
+            s = self.specified(x, training=True)
+            loss = losses.classification(y, self.classifier(s, training=True))
+        gradients = tape.gradient(loss, self.specified_variables)
+        self.specified_optimizer.apply(gradients)
+        return self.told({"Classification Loss": loss})
+
+    def told(self, found):
+        """The losses of a step, with 0 for those of the other step of two."""
+        names = ["Autoencoder Loss", "Swap Loss", "KL Loss", "Generator Loss"]
+        names += ["Discriminator Loss", "Discriminator Accuracy"]
+        names += ["Classification Loss"] if self.specified else []
+        return {name: found.get(name, tf.constant(0.0)) for name in names}
+
+    def sample_prior(self, n, step, purpose="prior"):
+        seed = randomness.stateless_seed(self.flags.seed, purpose, step)
+        return tf.random.stateless_normal([n, self.flags.z_dim], seed)
+
+    def encode(self, x, training=False):
+        return self.encoder(x, training=training)[1]
+
+    def both_codes(self, split):
+        """The s and the mean z of all images of a split, float32 [n, s_dim] and [n, z_dim]."""
+        codes = evaluation.encode(lambda x: tf.concat(self.encoder(x)[:2], 1), split.images)
+        return np.split(codes, [self.flags.s_dim], axis=1)
+
+    def decode_both(self, s, z):
+        """Images, flat float32 [n, input_dim], of codes, in parts."""
+        return evaluation.generate(lambda *codes: self.decoder(codes), s, z)
+
+    def reconstruct(self, x, y, training=False):
+        s, z, _ = self.encoder(x, training=training)
+        return self.decoder([s, z], training=training)
+
+    def histograms(self, x, y, step):
+        return {
+            "Encoder Distribution": evaluation.draw_codes(self, x),
+            "Real Distribution": self.sample_prior(len(x), step),
+            "Specified Distribution": self.encoder(x)[0],
+        }
+
+    def pictures(self, data):
+        """The paper's four: swapped codes, interpolated codes, nearest neighbours, new images."""
+        pool = data.test[:RETRIEVED_AMONG]
+        rows = one_of_each(pool.labels)[:SHOWN]
+        all_s, all_z = self.both_codes(pool)
+        s, z, x, n = all_s[rows], all_z[rows], pool.images[rows], len(rows)
+        shown = functools.partial(images.style_grid, n_classes=8, sources=x)
+        new = self.sample_prior(8 * n, -1).numpy()
+        return {
+            "swaps": self.swaps(data, s, z, x),
+            "interpolation": self.interpolation(data, s[[0, -1]], z[[0, -1]], x[[0, -1]]),
+            "neighbours_by_s": shown(pool.images[evaluation.neighbours(all_s, rows, 8).ravel()]),
+            "neighbours_by_z": shown(pool.images[evaluation.neighbours(all_z, rows, 8).ravel()]),
+            "generated": shown(data.as_images(self.decode_both(s.repeat(8, axis=0), new))),
+        }
+
+    def swaps(self, data, s, z, x):
+        """s of the image at the top of each column, z of the one that begins the row."""
+        n = len(x)
+        swapped = self.decode_both(np.tile(s, [n, 1]), z.repeat(n, axis=0))
+        swapped = as_bytes(data.as_images(swapped)).reshape(n, n, *data.image_shape)
+        below = np.concatenate([x[:, np.newaxis], swapped], axis=1)
+        top = np.concatenate([np.zeros_like(x[:1]), x])[np.newaxis]
+        picture = np.concatenate([top, below]).reshape(-1, *data.image_shape)
+        return images.grid(picture, n + 1)
+
+    def interpolation(self, data, s, z, x, n=8):
+        """From one image, top left, to another, bottom right: s along rows, z along columns."""
+        part = np.linspace(0, 1, n, dtype=np.float32)[:, np.newaxis]
+        s, z = (codes[0] + part * (codes[1] - codes[0]) for codes in (s, z))
+        between = self.decode_both(np.tile(s, [n, 1]), z.repeat(n, axis=0))
+        between = as_bytes(data.as_images(between))
+        between[[0, -1]] = x
+        return images.grid(between, n)
+
+
+def one_of_each(labels):
+    """The order of images that begins with one of each identity, then has a second of each, …"""
+    order = np.argsort(labels, kind="stable")
+    turn = np.empty(len(labels), int)
+    turn[order] = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
+    return np.lexsort([labels, turn])
+
+
+def as_bytes(x):
+    return np.rint(255 * np.clip(x, 0, 1)).astype(np.uint8)
+
+
+def measure_disentangling(model, data, cache_dir):
+    """Returns the errors of the same small network on z, on s and on pixels, printed as a table.
+
+    Each is `<what>_error_on_<z, s or pixels>_<train or test>`, beside `<what>_error_by_chance`: that
+    of always giving the training images' commonest value. What is to be read is the identity and
+    each factor that is a choice; `factors` is their average. Of identities that no training image
+    shows every second test image is for training. Of factors that are a measure there is R², see
+    `evaluation.style_factor_r2`, with `z_` or `s_` before it. Mathieu et al. 2016, table 1.
+    """
+    train, test = data.train, data.test
+    codes = {}
+    for name, split in (("train", train), ("test", test)):
+        s, z = model.both_codes(split)
+        codes[name] = {"z": z, "s": s, "pixels": pixels(split.images)}
+    learnt_from = {"identity": (codes["train"], train.labels, codes["test"], test.labels)}
+    if shows_unseen(data):
+        even, odd = ({k: v[i::2] for k, v in codes["test"].items()} for i in (0, 1))
+        learnt_from["identity"] = even, test.labels[::2], odd, test.labels[1::2]
+    varying = {name for name in train.factors if np.ptp(test.factors[name]) > 0}
+    choices = sorted(name for name in varying if evaluation.is_choice(train.factors[name]))
+    for name in choices:
+        values = train.factors[name], test.factors[name]
+        learnt_from[name] = codes["train"], values[0], codes["test"], values[1]
+
+    metrics, table = {}, {}
+    for what, (x_train, y_train, x_test, y_test) in learnt_from.items():
+        errors = [evaluation.probe_errors(x_train[k], y_train, x_test[k], y_test) for k in x_train]
+        values, counts = np.unique(y_train, return_counts=True)
+        chance = float(np.mean(y_test != values[np.argmax(counts)]))
+        table[what] = [error for pair in errors for error in pair] + [chance]
+    if choices:
+        table["factors"] = np.mean([table[name] for name in choices], axis=0)
+    columns = [f"on_{code}_{part}" for code in codes["test"] for part in codes] + ["by_chance"]
+    print("".join(f"{name:>16}" for name in ["error, %", *columns]))
+    for what, row in table.items():
+        print(f"{what:>16}" + "".join(f"{error:16.2%}" for error in row))
+        metrics |= {f"{what}_error_{k}": float(v) for k, v in zip(columns, row, strict=True)}
+
+    measures = [
+        {name: split.factors[name] for name in sorted(varying - set(choices))}
+        for split in (train, test)
+    ]
+    for code in ("z", "s"):
+        x_train, x_test = codes["train"][code], codes["test"][code]
+        found = evaluation.style_factor_r2(x_train, measures[0], x_test, measures[1])
+        metrics |= {f"{code}_{name}": value for name, value in found.items()}
+    return metrics
+
+
+def measure_neighbours(model, data, cache_dir):
+    """Returns how often the test image nearest by s, or by z, has the same identity; and by chance.
+
+    `s_neighbour_accuracy`, `z_neighbour_accuracy` and `neighbour_chance`, 0 to 1.
+    """
+    labels, rows = data.test.labels, np.arange(len(data.test))
+    metrics = {}
+    for name, codes in zip("sz", model.both_codes(data.test), strict=True):
+        nearest = evaluation.neighbours(codes, rows)[:, 0]
+        metrics[f"{name}_neighbour_accuracy"] = float(np.mean(labels[nearest] == labels))
+    counts = np.bincount(labels)
+    of_same = np.sum(counts * (counts - 1.0)) / (len(labels) * max(len(labels) - 1.0, 1.0))
+    return metrics | {"neighbour_chance": float(of_same)}
+
+
+def measure_swaps(model, data, cache_dir):
+    """Returns as what an independent classifier reads test images with swapped codes.
+
+    `content_accuracy` is the share read as the identity that s came from; z came from any image.
+    Nothing if test images are of identities that no classifier could learn.
+    """
+    if shows_unseen(data):
+        return {}
+    classifier = evaluation.cached_classifier(data, cache_dir)
+    s, z = model.both_codes(data.test)
+    generator = randomness.numpy_generator(0, "swapped images")
+    of_s, of_z = generator.integers(len(data.test), size=[2, evaluation.N_GENERATED])
+    x = data.as_images(model.decode_both(s[of_s], z[of_z]))
+    found = evaluation.content_accuracy(classifier, x, data.test.labels[of_s])
+    return found | {"classifier_accuracy": classifier.accuracy}
+
+
+def shows_unseen(data):
+    return bool(np.any(data.test.labels >= data.n_classes))
+
+
+def pixels(x):
+    """Images as rows of numbers; large ones are halved, until few enough are left to learn from."""
+    while x[0].size > MOST_PIXELS:
+        n, height, width, channels = x.shape
+        x = x[:, : height // 2 * 2, : width // 2 * 2]
+        x = x.reshape(n, height // 2, 2, width // 2, 2, channels).mean((2, 4), np.float32)
+    return x.reshape(len(x), -1).astype(np.float32)
+
+
+AdversarialAutoencoder.MEASURES = (
+    evaluation.measure_reconstruction,
+    measure_disentangling,
+    measure_neighbours,
+    measure_swaps,
+)
+
+
+def define_flags(flags):
+    weight = functools.partial(options.fraction, flags, below=float("inf"))
+    options.integer(flags, "s_dim", 16, "size of the code of what the image shows")
+    options.choice(flags, "model_size", "small", tuple(CONVOLUTIONS), "3 or 6 convolutions")
+    options.integer(flags, "n_filters", 16, "planes: the first convolution has twice as many")
+    # Pixels lie in [0, 1]; the authors' in [-1, 1], where squared errors are four times as large.
+    weight("reconstruction_weight", 2.0, "of copying x1 (the authors': 0.5 x 4)")
+    weight("swap_weight", 4.0, "of copying it by another's s (the authors': 1 x 4)")
+    weight("adversarial_weight", 0.01, "of fooling the discriminator with swapped codes")
+    weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
+    weight("kl_weight", 0.6, "of KL(z || N(0, 1)), divided by the number of pixel values")
+    options.number(flags, "discriminator_rate", 1.0, "its own, times the learning rate")
+    options.number(flags, "real_target", 0.95, "what it is to say of real images; 1 is too sure")
+    options.number(
+        flags,
+        "discriminator_ceiling",
+        0.8,
+        "it learns where it gets fewer right: a perfect one gives no gradient; 2: always",
+    )
+    options.boolean(flags, "full_planes", False, "an identity has a plane for each plane, not one")
+    options.integer(
+        flags, "pretraining_epochs", 0, "two steps: so many to classify by s, then frozen", least=0
+    )
+    absl_flags.DEFINE_list(
+        "unseen", [], "names of classes kept for testing, such as A,G,R", flag_values=flags
+    )
+
+
+def main(argv):
+    flags = options.parse(argv, __doc__, define_flags, **DEFAULTS)
+    for name in WITHOUT_MEANING:
+        if flags[name].value != flags[name].default:
+            raise options.CommandLineError(f"--{name} means nothing to this script: leave it away")
+    training.main(AdversarialAutoencoder, flags)
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)
