@@ -76,7 +76,7 @@ class Split:
 class Dataset:
     """Training, validation and test images, all of one shape, and the names of their classes.
 
-    `name` is what was loaded: never `auto`, but what that came to. Test labels of n_classes and above
+    `name` is what was loaded: never `auto`, but what that came to. Test labels from n_classes on
     are of identities that no training image shows; `class_names` has their names too.
     """
 
@@ -238,8 +238,8 @@ def _hold_out(dataset: Dataset, unseen: Sequence[str]) -> Dataset:
         raise UserError(f"{dataset.name} has no class {unknown[0]!r} to hold out: it has {known}")
     if dataset.n_classes - held_out.sum() < 2:
         raise UserError(
-            f"{dataset.name} has {dataset.n_classes} classes, and {held_out.sum()} of them are held "
-            f"out: leave two or more to train on"
+            f"{dataset.name} has {dataset.n_classes} classes, {held_out.sum()} of them held out: "
+            f"leave two or more to train on"
         )
     order = np.argsort(held_out, kind="stable")
     number = np.argsort(order).astype(np.int32)

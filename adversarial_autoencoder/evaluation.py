@@ -547,7 +547,7 @@ def probe_errors(
 
 
 def neighbours(codes: np.ndarray, queries: np.ndarray, n: int = 1) -> np.ndarray:
-    """Returns which n codes are nearest to each of some of them, itself left out, the nearest first.
+    """Returns which n codes are nearest to each of some of them, itself left out, nearest first.
 
     Args:
       codes: float [m, dim].

@@ -103,11 +103,8 @@ def convolution(
         name=name,
     )(inputs)
     if size:
-        spare = [
-            enlarged - wanted for enlarged, wanted in zip(outputs.shape[1:3], size, strict=True)
-        ]
-        if any(spare):
-            outputs = keras.layers.Cropping2D([(0, n) for n in spare], name=f"{name}_crop")(outputs)
+        spare = [(0, n - wanted) for n, wanted in zip(outputs.shape[1:3], size, strict=True)]
+        outputs = keras.layers.Cropping2D(spare, name=f"{name}_crop")(outputs)
     if added is not None:
         outputs = keras.layers.Add(name=f"{name}_added")([outputs, added])
     if activation not in ("relu", "leaky_relu"):

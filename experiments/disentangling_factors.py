@@ -408,11 +408,11 @@ def as_bytes(x):
 def measure_disentangling(model, data, cache_dir):
     """Returns the errors of the same small network on z, on s and on pixels, printed as a table.
 
-    Each is `<what>_error_on_<z, s or pixels>_<train or test>`, beside `<what>_error_by_chance`: that
-    of always giving the training images' commonest value. What is to be read is the identity and
-    each factor that is a choice; `factors` is their average. Of identities that no training image
-    shows every second test image is for training. Of factors that are a measure there is R², see
-    `evaluation.style_factor_r2`, with `z_` or `s_` before it. Mathieu et al. 2016, table 1.
+    Each is `<what>_error_on_<z, s or pixels>_<train or test>`, beside `<what>_error_by_chance`,
+    that of always giving the training images' commonest value. What is to be read is the identity
+    and each factor that is a choice; `factors` is their average. Of identities that no training
+    image shows every second test image is for training. Of factors that are a measure there is R²,
+    see `evaluation.style_factor_r2`, with `z_` or `s_` before it. Mathieu et al. 2016, table 1.
     """
     train, test = data.train, data.test
     codes = {}
