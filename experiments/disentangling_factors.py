@@ -171,7 +171,8 @@ def decoder(dense, convolution, data, flags):
         if k:
             hidden = enlarge(hidden, planes[k - 1], f"d_conv_{k + 1}", "relu")
     x = layers.pixels(enlarge, hidden, data.image_shape[-1], flags.pixel_range)
-    return keras.Model([s, z], keras.layers.Reshape([data.input_dim])(x), name="decoder")
+    x = keras.layers.Reshape([data.input_dim], dtype="float32")(x)
+    return keras.Model([s, z], x, name="decoder")
 
 
 def discriminator(dense, convolution, data, flags):

@@ -1,0 +1,536 @@
+"""Disentangling: triplets, which update changes what, the two steps, unseen things, the table."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from adversarial_autoencoder import datasets, evaluation, losses, options, training
+from adversarial_autoencoder.errors import UserError
+from experiments import disentangling_factors as script
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT
+
+SMALL = ("--n_filters=2", "--s_dim=3", "--z_dim=4", "--batch_size=10", "--n_epochs=2")
+SMALL = (*SMALL, "--learning_rate_drops=")
+PICTURES = {
+    f"{name}.png"
+    for name in ("swaps", "interpolation", "neighbours_by_s", "neighbours_by_z", "generated")
+}
+NETWORKS = {"encoder", "decoder", "discriminator"}
+
+
+def flags_of(*words):
+    words = ["script", *SMALL, *words]
+    return options.parse(words, "", script.define_flags, **script.DEFAULTS)
+
+
+def build(data, *words):
+    return script.AdversarialAutoencoder(data, flags_of(*words))
+
+
+def fake(labels, shape=(6, 5, 3), test_labels=None, **factors):
+    """A data set whose image number k is of brightness k."""
+
+    def split(labels):
+        pixels = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)
+        pixels = np.broadcast_to(pixels, [len(labels), *shape]).copy()
+        return datasets.Split(pixels, np.asarray(labels, np.int32), dict(factors))
+
+    train, test = split(labels), split(labels if test_labels is None else test_labels)
+    n = int(train.labels.max()) + 1
+    names = tuple(map(str, range(max(n, int(test.labels.max()) + 1))))
+    return datasets.Dataset("fake", train, train[:2], test, n, names)
+
+
+def step_of(model, step=0):
+    n, data = model.flags.batch_size, model.triplets
+    x = tf.random.stateless_uniform([n, data.images.shape[1]], [0, 0])
+    return model.train_step(x, tf.one_hot(np.arange(n) % 3, 3), tf.constant(step, tf.int64))
+
+
+def kernels(network):
+    return [v for v in network.trainable_variables if "kernel" in v.path]
+
+
+def changed(networks, change):
+    """Which of the networks, by name, have all kernels changed; others must have none."""
+    before = {name: [np.array(v) for v in kernels(n)] for name, n in networks.items()}
+    change()
+    found = set()
+    for name, network in networks.items():
+        differ = [(a != np.array(b)).any() for a, b in zip(before[name], kernels(network))]
+        assert all(differ) or not any(differ), name
+        found |= {name} if all(differ) else set()
+    return found
+
+
+@pytest.fixture
+def start(npz, tmp_path):
+    """Runs the script in this process; returns the newest run's folder."""
+
+    def start_script(*words, dataset=npz):
+        common = (f"--dataset={dataset}", f"--results_dir={tmp_path}", *SMALL)
+        script.main(["disentangling_factors.py", *common, *words])
+        return max((tmp_path / "Disentangling").iterdir())
+
+    return start_script
+
+
+@pytest.fixture
+def unseen_npz(tmp_path_factory):
+    """Sorted by identity, as such data come: 0 to 3 for training, 10 and 11 for testing."""
+    rng = np.random.default_rng(0)
+    arrays = {"factor_names": np.array(["hat", "slant"])}
+    for part, values in (("train", range(4)), ("test", (10, 11))):
+        labels = np.repeat(values, 20)
+        arrays[f"x_{part}"] = rng.integers(0, 255, [len(labels), 8, 8], np.uint8)
+        arrays[f"y_{part}"] = labels
+        hat = labels % 2
+        arrays[f"factors_{part}"] = np.column_stack([hat, rng.random(len(labels))])
+    path = tmp_path_factory.mktemp("data") / "unseen.npz"
+    np.savez(path, **arrays)
+    return str(path)
+
+
+# Triplets.
+
+
+def drawn(labels, step, batch_size=50, seed=0):
+    data = fake(labels)
+    triplets = script.Triplets(data, data.train, batch_size, seed)
+    x1, other, x2, y1, y2 = triplets.triplets(tf.constant(step, tf.int64))
+    numbers = [np.rint(255 * x.numpy()[:, 0]).astype(int) for x in (x1, other, x2)]
+    return *numbers, np.argmax(y1, 1), np.argmax(y2, 1)
+
+
+def test_the_first_two_of_a_triplet_are_different_images_of_one_identity():
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 3], [2, 30, 7]))
+    seen = set()
+    for step in range(20):
+        x1, other, x2, y1, y2 = drawn(labels, step)
+        np.testing.assert_array_equal(labels[x1], y1)
+        np.testing.assert_array_equal(labels[other], y1)
+        np.testing.assert_array_equal(labels[x2], y2)
+        assert (x1 != other).all()
+        assert (y1 != y2).any()
+        seen |= set(zip(x1, other))
+    # All ordered pairs of the small identities come up.
+    assert sum(labels[a] == 0 for a, _ in seen) == 2
+    assert sum(labels[a] == 3 for a, _ in seen) == 42
+
+
+def test_triplets_are_a_function_of_seed_and_step_alone():
+    labels = np.arange(60) % 4
+    a, b = drawn(labels, 7), drawn(labels, 7)
+    for x, again in zip(a, b):
+        np.testing.assert_array_equal(x, again)
+    assert (a[0] != drawn(labels, 8)[0]).any() and (a[0] != drawn(labels, 7, seed=1)[0]).any()
+
+
+def test_an_identity_with_one_image_is_told_and_so_is_a_lone_identity():
+    with pytest.raises(UserError, match="of identity 1 there is one training image only"):
+        build(fake([0, 0, 0, 1, 2, 2]))
+    with pytest.raises(UserError, match="show one identity only"):
+        build(fake([2, 2, 2]))
+
+
+# Networks.
+
+
+@pytest.mark.parametrize("size", script.CONVOLUTIONS)
+@pytest.mark.parametrize("shape", [(5, 5, 1), (28, 28, 1), (13, 30, 3), (64, 64, 3)])
+def test_images_of_any_size_come_back_in_their_size(shape, size):
+    model = build(fake([0, 1, 0, 1], shape), f"--model_size={size}")
+    x = tf.random.stateless_uniform([2, int(np.prod(shape))], [0, 0])
+    s, mean, stddev = model.encoder(x)
+    assert s.shape == (2, 3) and mean.shape == stddev.shape == (2, 4)
+    assert (stddev.numpy() > 0).all()
+    x_hat = model.decoder([s, mean]).numpy()
+    assert x_hat.shape == x.shape and 0 <= x_hat.min() <= x_hat.max() <= 1
+    y = tf.one_hot([0, 1], 2)
+    assert model.discriminator([y, x]).shape == (2, 1)
+    strides = [s for _, _, s in script.CONVOLUTIONS[size]]
+    assert np.prod(strides) == 8 and len(strides) == {"small": 3, "big": 6}[size]
+
+
+@pytest.mark.parametrize("size", script.CONVOLUTIONS)
+def test_images_too_small_for_the_strides_are_told(size):
+    with pytest.raises(UserError, match="4 x 9, are too small for the strides .* 5 x 5 is"):
+        build(fake([0, 1, 0, 1], (4, 9, 1)), f"--model_size={size}")
+
+
+@pytest.mark.parametrize("words, planes", [((), (1, 1, 1)), (("--full_planes",), (4, 8, 16))])
+def test_the_discriminator_adds_a_plane_of_the_identity_at_each_of_three_layers(words, planes):
+    model = build(fake([0, 1, 2, 0, 1, 2], (8, 8, 1)), *words)
+    shapes = {v.path: v.shape for v in model.discriminator.trainable_variables}
+    for k, (side, n) in enumerate(zip((4, 2, 1), planes)):
+        assert shapes[f"dc_plane_{k + 1}/kernel"] == (3, side * side * n)
+    x = tf.random.stateless_uniform([3, 64], [0, 0])
+    told = [model.discriminator([tf.one_hot([k] * 3, 3), x]).numpy() for k in range(3)]
+    assert (told[0] != told[1]).any() and (told[1] != told[2]).any()
+
+
+def test_the_exported_networks_open_and_fit_together(start):
+    run = start("--train", "--n_epochs=1", "--pretraining_epochs=1")
+    load = keras.models.load_model
+    encoder, decoder = (load(run / "Saved_models" / f"{n}.keras") for n in ("encoder", "decoder"))
+    s, z, _ = encoder(np.zeros([2, 90], np.float32))
+    assert decoder([s, z]).shape == (2, 90)
+
+
+# The updates.
+
+
+def test_each_update_changes_its_own_variables_alone(data):
+    for held, moved in (
+        ("autoencoder", {"discriminator"}),
+        ("discriminator", {"encoder", "decoder"}),
+    ):
+        model = build(data, "--discriminator_ceiling=2")
+        getattr(model, f"{held}_optimizer").apply = lambda gradients: None
+        networks = {name: getattr(model, name) for name in NETWORKS}
+        assert changed(networks, lambda model=model: step_of(model)) == moved
+
+
+@pytest.mark.parametrize("ceiling, learns", [(1e-9, False), (2, True)])
+def test_a_discriminator_that_is_too_good_is_held_back(ceiling, learns, data):
+    model = build(data, f"--discriminator_ceiling={ceiling}")
+    networks = {"discriminator": model.discriminator}
+    assert bool(changed(networks, lambda: step_of(model))) == learns
+    assert int(model.discriminator_optimizer.iterations) == learns
+    assert int(model.autoencoder_optimizer.iterations) == 1
+
+
+def test_without_the_adversarial_term_the_discriminator_takes_no_part(data):
+    model = build(data, "--adversarial_weight=0")
+    assert changed({n: getattr(model, n) for n in NETWORKS}, lambda: step_of(model)) == {
+        "encoder",
+        "decoder",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["reconstruction", "swap", "adversarial", "sampled", "kl"], ids=lambda n: n
+)
+def test_each_weight_brings_its_own_loss_to_the_update(name, data):
+    """With one weight alone, what learns tells which loss it was."""
+    names = ("reconstruction", "swap", "adversarial", "sampled", "kl")
+    words = [f"--{n}_weight={float(n == name)}" for n in names]
+    model = build(data, *words)
+    model.discriminator_optimizer.apply = lambda gradients: None
+    found, gradients = [], model.autoencoder_optimizer
+    gradients.apply = lambda values: found.extend(
+        zip([v.path for v in model.autoencoder_variables], values)
+    )
+    model.train_step.python_function(None, None, tf.constant(0, tf.int64))
+    reached = {path for path, g in found if g is not None and np.any(g)}
+    assert ("d_output/kernel" in reached) == (name != "kl")
+    assert ("e_specified/kernel" in reached) == (name != "kl")
+    assert ("e_latent_stddev/kernel" in reached) == (name != "sampled")
+
+
+def test_swapped_images_meet_the_discriminator_with_the_identity_of_their_s(data):
+    model, seen = build(data), []
+    decoder, discriminator = model.decoder, model.discriminator
+    decoded = []
+
+    def decode(codes, **settings):
+        decoded.append([c.numpy() for c in codes])
+        return decoder(codes, **settings)
+
+    def discriminate(inputs, **settings):
+        seen.append([i.numpy() for i in inputs])
+        return discriminator(inputs, **settings)
+
+    model.decoder, model.discriminator = decode, discriminate
+    step = tf.constant(3, tf.int64)
+    model.train_step.python_function(None, None, step)
+    _, _, x2, _, y2 = (v.numpy() for v in model.triplets.triplets(step))
+    (real_y, real), (fake_y, fake_x), (y, x) = seen
+    for identity in (real_y, fake_y, y):
+        np.testing.assert_array_equal(identity, y2)
+    np.testing.assert_array_equal(real, x2)
+    np.testing.assert_array_equal(fake_x, x)
+    ((s, z),) = decoded
+    n = len(x2)
+    np.testing.assert_array_equal(s[2 * n :], np.roll(s[:n], -1, axis=0))
+    np.testing.assert_array_equal(z[:n], z[n : 2 * n])
+    np.testing.assert_array_equal(z[:n], z[2 * n :])
+
+
+def test_two_steps_teach_s_first_and_then_freeze_it(data):
+    model = build(data, "--pretraining_epochs=1")  # 11 steps.
+    networks = {name: getattr(model, name) for name in NETWORKS - {"encoder"}}
+    networks |= {"specified": model.specified, "classifier": model.classifier}
+
+    def encoder_of_z():
+        return [np.array(v) for v in model.autoencoder_variables if v.path.startswith("e_")]
+
+    before = encoder_of_z()
+    assert changed(networks, lambda: step_of(model, 10)) == {"specified", "classifier"}
+    assert all((a == b).all() for a, b in zip(before, encoder_of_z()))
+
+    weights = model.specified.get_weights()  # With the statistics of normalization.
+    assert changed(networks, lambda: step_of(model, 11)) == {"decoder", "discriminator"}
+    assert all((a == b).all() for a, b in zip(weights, model.specified.get_weights()))
+    assert any((a != b).any() for a, b in zip(before, encoder_of_z()))
+    x = tf.random.stateless_uniform([4, 90], [0, 0])
+    np.testing.assert_array_equal(model.encoder(x)[0], model.specified(x))
+
+
+def test_the_divergence_is_that_of_gaussians():
+    mean, stddev = tf.constant([[0.0, 1.0]]), tf.constant([[1.0, 0.5]])
+    wanted = 0.5 * (1 + 0.25 - 1 - np.log(0.25))
+    assert float(losses.kl_to_standard_normal(mean, stddev)) == pytest.approx(wanted, rel=1e-5)
+    assert np.isfinite(losses.kl_to_standard_normal(mean, tf.zeros_like(stddev)))
+
+
+def test_a_target_below_one_makes_no_discriminator_too_sure():
+    sure, fairly = (losses.discriminator([[v]], [[-50.0]], 0.95) for v in (50.0, np.log(19.0)))
+    assert float(sure) > float(fairly)
+
+
+# Data.
+
+
+def test_unseen_identities_are_loaded_only_where_they_are_welcome(unseen_npz):
+    with pytest.raises(UserError, match="2 of the test labels' classes, such as 10, are not"):
+        datasets.load(unseen_npz)
+    data = datasets.load(unseen_npz, by_identity=True)
+    assert (data.n_classes, data.class_names) == (4, ("0", "1", "2", "3", "10", "11"))
+    np.testing.assert_array_equal(np.unique(data.test.labels), [4, 5])
+    np.testing.assert_array_equal(data.test.factors["hat"], data.test.labels - 4)
+    # Though the file is sorted, training images show all identities.
+    assert np.bincount(data.train.labels).min() > 10
+    np.testing.assert_array_equal(data.train.factors["hat"], data.train.labels % 2)
+
+
+def test_classes_that_are_held_out_are_those_and_all_of_those_tested(npz):
+    whole, data = datasets.load(npz), datasets.load(npz, by_identity=True, unseen=["0"])
+    assert (data.n_classes, data.class_names) == (2, ("1", "2", "0"))
+    np.testing.assert_array_equal(np.unique(data.train.labels), [0, 1])
+    np.testing.assert_array_equal(data.train.images, whole.train.images[whole.train.labels > 0])
+    np.testing.assert_array_equal(
+        data.train.labels, whole.train.labels[whole.train.labels > 0] - 1
+    )
+    np.testing.assert_array_equal(data.test.images, whole.test.images[whole.test.labels == 0])
+    assert set(data.test.labels) == {2}
+    for unseen, told in ((["7"], "no class '7' to hold out"), (["0", "1"], "leave two or more")):
+        with pytest.raises(UserError, match=told):
+            datasets.load(npz, unseen=unseen)
+
+
+def test_of_small_norb_the_toy_is_the_identity(monkeypatch, tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+
+    def toys(builder, split, batch_size, decoders):
+        n = 120
+        rng = np.random.default_rng(0 if split == "train" else 1)
+        among = [4, 6] if split == "train" else [0, 1]  # Other toys of the same categories.
+        columns = {
+            "image": np.full([n, 96, 96, 1], 7, np.uint8),
+            "instance": rng.choice(among, n),
+            "label_category": rng.integers(0, 5, n),
+            "label_azimuth": rng.integers(0, 18, n),
+            "label_elevation": rng.integers(0, 9, n),
+            "label_lighting": rng.integers(0, 6, n),
+        }
+        return tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
+
+    with tfds.testing.mock_data(as_dataset_fn=toys):
+        data = datasets.load("smallnorb", by_identity=True)
+        assert datasets.load("smallnorb").n_classes == 5  # To the parts, categories.
+    assert (data.image_shape, data.n_classes, len(data.class_names)) == ((96, 96, 1), 10, 20)
+    assert set(data.train.factors) == {"category", "azimuth", "elevation", "lighting"}
+    assert data.test.labels.min() == 10
+    toys_of = [int(data.class_names[label]) for label in data.test.labels]
+    np.testing.assert_array_equal(np.floor_divide(toys_of, 10), data.test.factors["category"])
+
+
+# Runs.
+
+
+@pytest.fixture
+def quick_measures(monkeypatch):
+    monkeypatch.setattr(evaluation, "N_GENERATED", 60)
+    monkeypatch.setattr(evaluation, "PROBE_EPOCHS", 1)
+    monkeypatch.setattr(evaluation, "CLASSIFIER_STEPS", 2)
+    train = evaluation.train_classifier
+    monkeypatch.setattr(evaluation, "train_classifier", lambda data: train(data, n_steps=2))
+
+
+def test_it_trains_and_draws_and_measures_and_loads_its_run_again(start, quick_measures, capsys):
+    run = start("--train", "--evaluate")
+    assert {path.name for path in (run / "images").iterdir()} == PICTURES
+    metrics = json.loads((run / "metrics.json").read_text())
+    errors = {f"on_{c}_{part}" for c in ("z", "s", "pixels") for part in ("train", "test")}
+    assert metrics.keys() >= {f"identity_error_{name}" for name in errors | {"by_chance"}}
+    assert metrics.keys() >= {"s_neighbour_accuracy", "z_neighbour_accuracy", "neighbour_chance"}
+    assert metrics.keys() >= {"content_accuracy", "classifier_accuracy", "reconstruction_mse"}
+    assert "on_pixels_test" in capsys.readouterr().out
+    for path in (run / "images").iterdir():
+        path.unlink()
+    assert start() == run
+    assert {path.name for path in (run / "images").iterdir()} == PICTURES
+
+
+def test_with_unseen_identities_and_factors_the_table_has_a_row_for_each(
+    start, unseen_npz, quick_measures
+):
+    run = start("--train", "--evaluate", dataset=unseen_npz)
+    assert {path.name for path in (run / "images").iterdir()} == PICTURES
+    metrics = json.loads((run / "metrics.json").read_text())
+    for what in ("identity", "hat", "factors"):
+        assert 0 <= metrics[f"{what}_error_on_z_test"] <= 1
+    assert metrics["factors_error_on_s_test"] == metrics["hat_error_on_s_test"]
+    assert metrics["hat_error_by_chance"] == 0.5
+    assert metrics["neighbour_chance"] == pytest.approx(2 * 20 * 19 / (40 * 39))
+    assert {"z_style_factor_r2_slant", "s_style_factor_r2_slant"} <= metrics.keys()
+    assert "content_accuracy" not in metrics  # No classifier knows them.
+
+
+def test_letters_can_be_held_out(start, quick_measures, monkeypatch):
+    monkeypatch.setattr(datasets, "GLYPHS_TRAIN", 400)
+    monkeypatch.setattr(datasets, "GLYPHS_TEST", 100)
+    monkeypatch.setattr(datasets, "MAX_VALIDATION", 20)
+    run = start("--train", "--n_epochs=1", "--unseen=3,5", "--evaluate", dataset="glyphs")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert {"z_style_factor_r2_slant", "font_error_on_z_test"} <= metrics.keys()
+    assert "--unseen=3,5" in (run / "flags.txt").read_text()
+
+
+def tensors(run, step=22):
+    reader = tf.train.load_checkpoint(f"{run}/Saved_models/checkpoint-{step:09d}/checkpoint")
+    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+    assert len(names) > 20
+    return {name: reader.get_tensor(name) for name in names}
+
+
+@pytest.mark.parametrize(
+    "words", [("--noise_stddev=0.1", "--averaging=0.9"), ("--pretraining_epochs=1",)]
+)
+def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(words, start, monkeypatch):
+    unbroken = tensors(start("--train", *words))
+
+    def interrupt(self, *names, **losses):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(training.tqdm, "update", interrupt)
+    with pytest.raises(SystemExit):
+        start("--train", *words)
+    monkeypatch.undo()
+    again = tensors(start("--train", "--resume"))
+    assert again.keys() == unbroken.keys()
+    for name in again:
+        np.testing.assert_array_equal(again[name], unbroken[name], err_msg=name)
+
+
+def test_other_settings_train_too(start):
+    words = ("--model_size=big", "--pixel_range=-1,1", "--sampled_weight=0.1", "--nobatch_norm")
+    assert start("--train", "--n_epochs=1", "--precision=mixed_bfloat16", *words)
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("disentangling_*.txt")))
+def test_recipes_are_understood(recipe):
+    flags = flags_of(f"--flagfile={recipe}")
+    assert (flags.adversarial_weight == 0) == ("without_adversary" in recipe.name)
+    assert (flags.pretraining_epochs > 0) == ("two_step" in recipe.name)
+
+
+# The table's and the pictures' ingredients.
+
+
+def test_errors_of_a_probe_are_those_of_its_labels():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 400) * 7
+    told, noise = labels[:, None] + rng.normal(size=[400, 2]), rng.normal(size=[400, 2])
+    errors = evaluation.probe_errors(told[:300], labels[:300], told[300:], labels[300:])
+    assert max(errors) < 0.03
+    _, test = evaluation.probe_errors(noise[:300], labels[:300], noise[300:], labels[300:])
+    assert 0.3 < test < 0.7
+
+
+def test_neighbours_are_the_nearest_others():
+    codes = np.array([[0.0], [1.0], [3.0], [3.5]])
+    np.testing.assert_array_equal(evaluation.neighbours(codes, [0, 2], 2), [[1, 2], [3, 1]])
+
+
+def test_pictures_show_one_of_each_identity_first():
+    labels = np.array([2, 2, 0, 1, 0, 2])
+    assert script.one_of_each(labels).tolist() == [2, 3, 0, 4, 1, 5]
+
+
+def test_large_images_are_halved_for_the_network_that_learns_from_pixels():
+    x = np.random.default_rng(0).integers(0, 255, [2, 65, 64, 3], np.uint8)
+    rows = script.pixels(x)
+    assert rows.shape == (2, 32 * 32 * 3)
+    assert rows[1, 3 + 2] == x[1, :2, 2:4, 2].mean()
+
+
+def test_swaps_take_s_from_the_top_and_z_from_the_left(data):
+    model, decoded = build(data), []
+    model.decoder = lambda codes: decoded.append(codes) or tf.zeros([len(codes[0]), 90])
+    codes = np.arange(3, dtype=np.float32)[:, None]
+    x = data.test.images[:3]
+    picture = model.swaps(data, codes, 10 * codes, x)
+    ((s, z),) = decoded
+    np.testing.assert_array_equal(s[:, 0], [0, 1, 2] * 3)
+    np.testing.assert_array_equal(z[:, 0], [0, 0, 0, 10, 10, 10, 20, 20, 20])
+    assert picture.shape == (4 * 8 - 2, 4 * 7 - 2, 3)
+    np.testing.assert_array_equal(picture[:6, 7:12], x[0])
+    np.testing.assert_array_equal(picture[8:14, :5], x[0])
+
+
+def test_an_interpolation_begins_and_ends_with_its_images(data):
+    model, decoded = build(data), []
+    model.decoder = lambda codes: decoded.append(codes) or tf.zeros([len(codes[0]), 90])
+    codes, x = np.array([[0.0], [7.0]], np.float32), data.test.images[:2]
+    picture = model.interpolation(data, codes, codes, x)
+    ((s, z),) = decoded
+    np.testing.assert_allclose(s[:8, 0], range(8), rtol=1e-6)
+    np.testing.assert_allclose(z[::8, 0], range(8), rtol=1e-6)
+    np.testing.assert_array_equal(picture[:6, :5], x[0])
+    np.testing.assert_array_equal(picture[-6:, -5:], x[1])
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--model_size=huge"], "model_size"),
+        (["--swap_weight=-1"], "swap_weight"),
+        (["--discriminator_ceiling=0"], "must be a number above 0"),
+        (["--unseen=7"], "no class '7' to hold out"),
+        (["--unseen=0,1"], "leave two or more to train on"),
+        (["--visualize"], "--visualize means nothing to this script"),
+        (["--n_l1=7"], "--n_l1 means nothing to this script"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_written(words, told, start, tmp_path):
+    with pytest.raises(UserError, match=told):
+        start("--train", *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_started_from_anywhere_it_ends_with_one_line_for_bad_input(tmp_path):
+    pixels, labels = np.zeros([40, 9, 4], np.uint8), np.arange(40) % 2
+    path = tmp_path / "narrow.npz"
+    np.savez(path, x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
+    command = [sys.executable, str(ROOT / "experiments" / "disentangling_factors.py")]
+    done = subprocess.run(
+        [*command, "--train", f"--dataset={path}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("disentangling_factors: ") and "too small for the strides" in last
+    assert "Traceback" not in done.stderr
