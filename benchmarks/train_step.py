@@ -1,7 +1,8 @@
-"""Images per second of part 3's and part 4's train steps, beside what a reader could run instead.
+"""Images per second of train steps, beside what a reader could run instead.
 
     python benchmarks/train_step.py
 
+Of parts 3 and 4 and of the experiment that disentangles factors, which counts triplets of images.
 In one run, in turn, round by round, so that a machine that changes its speed changes it for all:
 
 - this project: the part's step in the loop of `training.py`, float32 and mixed_bfloat16;
@@ -24,6 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import part3_style_content
 import part4_semisupervised
 from adversarial_autoencoder import datasets, losses, options, randomness, training
+from experiments import disentangling_factors
 
 import keras
 import numpy as np
@@ -171,6 +173,61 @@ def plain_part4(data, flags):
         for _ in range(n_steps):
             (x, _), (x_labeled, y_labeled) = next(batches)
             train_step(x, x_labeled, y_labeled)
+
+    run(1)
+    return run
+
+
+def plain_disentangling(data, flags):
+    """The step that disentangles, written so, as algorithm 1 of Mathieu et al. 2016 has it."""
+    model = disentangling_factors.AdversarialAutoencoder(data, flags)
+    encoder, decoder, discriminator = model.encoder, model.decoder, model.discriminator
+    autoencoder_variables = encoder.trainable_variables + decoder.trainable_variables
+    discriminator_variables = discriminator.trainable_variables
+    autoencoder_adam, discriminator_adam = (
+        keras.optimizers.Adam(flags.learning_rate, flags.beta1) for _ in range(2)
+    )
+
+    def encode(x):
+        s, mean, stddev = encoder(x, training=True)
+        return s, mean, stddev, mean + stddev * tf.random.normal(tf.shape(mean))
+
+    @tf.function
+    def train_step(x1, x1_other, x2, y2):
+        with tf.GradientTape() as tape:
+            s1, mean, stddev, z1 = encode(x1)
+            s1_other, _, _, _ = encode(x1_other)
+            s2, _, _, _ = encode(x2)
+            loss = flags.reconstruction_weight * losses.reconstruction(
+                x1, decoder([s1, z1], training=True)
+            )
+            loss += flags.swap_weight * losses.reconstruction(
+                x1, decoder([s1_other, z1], training=True)
+            )
+            loss += flags.kl_weight / INPUT_DIM * losses.kl_to_standard_normal(mean, stddev)
+            logits = discriminator([y2, decoder([s2, z1], training=True)], training=True)
+            loss += flags.adversarial_weight * losses.generator(logits)
+        gradients = tape.gradient(loss, autoencoder_variables)
+        autoencoder_adam.apply_gradients(zip(gradients, autoencoder_variables, strict=True))
+
+        with tf.GradientTape() as tape:
+            _, _, _, z1 = encode(x1)
+            s2, _, _, _ = encode(x2)
+            x12 = decoder([s2, z1], training=True)
+            real = discriminator([y2, x2], training=True)
+            fake = discriminator([y2, x12], training=True)
+            discriminator_loss = losses.discriminator(real, fake, flags.real_target)
+        gradients = tape.gradient(discriminator_loss, discriminator_variables)
+        discriminator_adam.apply_gradients(zip(gradients, discriminator_variables, strict=True))
+        return loss, discriminator_loss
+
+    # Which images make a triplet does not matter to the time.
+    batches = iter(tf.data.Dataset.zip((pipeline(data.train, flags),) * 3))
+
+    def run(n_steps):
+        for _ in range(n_steps):
+            (x1, _), (x1_other, _), (x2, y2) = next(batches)
+            train_step(x1, x1_other, x2, y2)
 
     run(1)
     return run
@@ -338,18 +395,33 @@ def main(argv):
         },
         flags,
     )
+    script = disentangling_factors
+    of_script = options.parse(
+        [*argv[:1], "--discriminator_ceiling=2"], "", script.define_flags, **script.DEFAULTS
+    )
+    report(
+        "The disentangling experiment",
+        {
+            "this project": project(script, data, of_script, "float32"),
+            "plain TF 2": plain_disentangling(data, of_script),
+            "this project, mixed_bfloat16": project(script, data, of_script, "mixed_bfloat16"),
+        },
+        flags,
+        of_script.batch_size,
+    )
 
 
-def report(part, contenders, flags):
+def report(part, contenders, flags, batch_size=None):
     """Measures them and prints the table."""
+    batch_size = batch_size or flags.batch_size
     seconds = measure(contenders, flags.n_rounds, flags.n_steps)
-    print(f"{part}'s step, batches of {flags.batch_size}, medians of {flags.n_rounds} rounds:\n")
+    print(f"{part}'s step, batches of {batch_size}, medians of {flags.n_rounds} rounds:\n")
     print("| | ms a step | images a second | time, in this project's |")
     print("|---|---|---|---|")
     for name, times in seconds.items():
         ratio = np.median(times / seconds["this project"])
         step = np.median(times)
-        print(f"| {name} | {1000 * step:.1f} | {flags.batch_size / step:,.0f} | {ratio:.2f} |")
+        print(f"| {name} | {1000 * step:.1f} | {batch_size / step:,.0f} | {ratio:.2f} |")
     faster = np.median(seconds["plain TF 2"] / seconds["this project, mixed_bfloat16"])
     print(f"\nmixed_bfloat16 is {faster:.2f} times as fast as plain TF 2.\n")
 

@@ -64,7 +64,9 @@ def changed(networks, change):
     change()
     found = set()
     for name, network in networks.items():
-        differ = [(a != np.array(b)).any() for a, b in zip(before[name], kernels(network))]
+        differ = [
+            (a != np.array(b)).any() for a, b in zip(before[name], kernels(network), strict=True)
+        ]
         assert all(differ) or not any(differ), name
         found |= {name} if all(differ) else set()
     return found
@@ -119,7 +121,7 @@ def test_the_first_two_of_a_triplet_are_different_images_of_one_identity():
         np.testing.assert_array_equal(labels[x2], y2)
         assert (x1 != other).all()
         assert (y1 != y2).any()
-        seen |= set(zip(x1, other))
+        seen |= set(zip(x1, other, strict=True))
     # All ordered pairs of the small identities come up.
     assert sum(labels[a] == 0 for a, _ in seen) == 2
     assert sum(labels[a] == 3 for a, _ in seen) == 42
@@ -128,7 +130,7 @@ def test_the_first_two_of_a_triplet_are_different_images_of_one_identity():
 def test_triplets_are_a_function_of_seed_and_step_alone():
     labels = np.arange(60) % 4
     a, b = drawn(labels, 7), drawn(labels, 7)
-    for x, again in zip(a, b):
+    for x, again in zip(a, b, strict=True):
         np.testing.assert_array_equal(x, again)
     assert (a[0] != drawn(labels, 8)[0]).any() and (a[0] != drawn(labels, 7, seed=1)[0]).any()
 
@@ -169,7 +171,7 @@ def test_images_too_small_for_the_strides_are_told(size):
 def test_the_discriminator_adds_a_plane_of_the_identity_at_each_of_three_layers(words, planes):
     model = build(fake([0, 1, 2, 0, 1, 2], (8, 8, 1)), *words)
     shapes = {v.path: v.shape for v in model.discriminator.trainable_variables}
-    for k, (side, n) in enumerate(zip((4, 2, 1), planes)):
+    for k, (side, n) in enumerate(zip((4, 2, 1), planes, strict=True)):
         assert shapes[f"dc_plane_{k + 1}/kernel"] == (3, side * side * n)
     x = tf.random.stateless_uniform([3, 64], [0, 0])
     told = [model.discriminator([tf.one_hot([k] * 3, 3), x]).numpy() for k in range(3)]
@@ -226,7 +228,7 @@ def test_each_weight_brings_its_own_loss_to_the_update(name, data):
     model.discriminator_optimizer.apply = lambda gradients: None
     found, gradients = [], model.autoencoder_optimizer
     gradients.apply = lambda values: found.extend(
-        zip([v.path for v in model.autoencoder_variables], values)
+        zip([v.path for v in model.autoencoder_variables], values, strict=True)
     )
     model.train_step.python_function(None, None, tf.constant(0, tf.int64))
     reached = {path for path, g in found if g is not None and np.any(g)}
@@ -274,12 +276,12 @@ def test_two_steps_teach_s_first_and_then_freeze_it(data):
 
     before = encoder_of_z()
     assert changed(networks, lambda: step_of(model, 10)) == {"specified", "classifier"}
-    assert all((a == b).all() for a, b in zip(before, encoder_of_z()))
+    assert all((a == b).all() for a, b in zip(before, encoder_of_z(), strict=True))
 
     weights = model.specified.get_weights()  # With the statistics of normalization.
     assert changed(networks, lambda: step_of(model, 11)) == {"decoder", "discriminator"}
-    assert all((a == b).all() for a, b in zip(weights, model.specified.get_weights()))
-    assert any((a != b).any() for a, b in zip(before, encoder_of_z()))
+    assert all((a == b).all() for a, b in zip(weights, model.specified.get_weights(), strict=True))
+    assert any((a != b).any() for a, b in zip(before, encoder_of_z(), strict=True))
     x = tf.random.stateless_uniform([4, 90], [0, 0])
     np.testing.assert_array_equal(model.encoder(x)[0], model.specified(x))
 
@@ -316,9 +318,7 @@ def test_classes_that_are_held_out_are_those_and_all_of_those_tested(npz):
     assert (data.n_classes, data.class_names) == (2, ("1", "2", "0"))
     np.testing.assert_array_equal(np.unique(data.train.labels), [0, 1])
     np.testing.assert_array_equal(data.train.images, whole.train.images[whole.train.labels > 0])
-    np.testing.assert_array_equal(
-        data.train.labels, whole.train.labels[whole.train.labels > 0] - 1
-    )
+    np.testing.assert_array_equal(data.train.labels, whole.train.labels[whole.train.labels > 0] - 1)
     np.testing.assert_array_equal(data.test.images, whole.test.images[whole.test.labels == 0])
     assert set(data.test.labels) == {2}
     for unseen, told in ((["7"], "no class '7' to hold out"), (["0", "1"], "leave two or more")):
