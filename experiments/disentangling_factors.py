@@ -178,16 +178,15 @@ def decoder(dense, convolution, data, flags):
 def discriminator(dense, convolution, data, flags):
     """Identities, one-hot, and images, flat, to logits [batch, 1]: is it an image of that one?
 
-    Each layer adds what it has learnt for the identity: a plane for all of its own planes.
+    Each layer adds the plane that it has learnt for the identity to all of its own.
     """
     y = keras.Input([data.n_classes], name="y")
     x = keras.Input([data.input_dim], name="x")
     hidden = keras.layers.Reshape(data.image_shape)(keras.layers.Rescaling(2.0, -1.0)(x))
     for k, shape in enumerate(sizes(data, "small")[1:]):
         n_out = 2 ** (k + 1) * flags.n_filters
-        shape = (*shape, n_out if flags.full_planes else 1)
         plane = dense(y, int(np.prod(shape)), f"dc_plane_{k + 1}")
-        plane = keras.layers.Reshape(shape)(plane)
+        plane = keras.layers.Reshape((*shape, 1))(plane)
         settings = {"kernel_size": 5, "strides": 2, "added": plane}
         hidden = convolution(hidden, n_out, f"dc_conv_{k + 1}", "leaky_relu", **settings)
     logits = dense(keras.layers.Flatten()(hidden), 1, "dc_output")
@@ -565,7 +564,6 @@ def define_flags(flags):
         0.8,
         "it learns where it gets fewer right: a perfect one gives no gradient; 2: always",
     )
-    options.boolean(flags, "full_planes", False, "an identity has a plane for each plane, not one")
     options.integer(
         flags, "pretraining_epochs", 0, "two steps: so many to classify by s, then frozen", least=0
     )

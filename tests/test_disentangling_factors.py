@@ -22,7 +22,7 @@ PICTURES = {
     f"{name}.png"
     for name in ("swaps", "interpolation", "neighbours_by_s", "neighbours_by_z", "generated")
 }
-NETWORKS = {"encoder", "decoder", "discriminator"}
+NETWORKS = {"encoder", "decoder", "discriminator", "reader"}
 
 
 def flags_of(*words):
@@ -167,12 +167,11 @@ def test_images_too_small_for_the_strides_are_told(size):
         build(fake([0, 1, 0, 1], (4, 9, 1)), f"--model_size={size}")
 
 
-@pytest.mark.parametrize("words, planes", [((), (1, 1, 1)), (("--full_planes",), (4, 8, 16))])
-def test_the_discriminator_adds_a_plane_of_the_identity_at_each_of_three_layers(words, planes):
-    model = build(fake([0, 1, 2, 0, 1, 2], (8, 8, 1)), *words)
+def test_the_discriminator_adds_a_plane_of_the_identity_at_each_of_three_layers():
+    model = build(fake([0, 1, 2, 0, 1, 2], (8, 8, 1)))
     shapes = {v.path: v.shape for v in model.discriminator.trainable_variables}
-    for k, (side, n) in enumerate(zip((4, 2, 1), planes, strict=True)):
-        assert shapes[f"dc_plane_{k + 1}/kernel"] == (3, side * side * n)
+    for k, side in enumerate((4, 2, 1)):
+        assert shapes[f"dc_plane_{k + 1}/kernel"] == (3, side * side)
     x = tf.random.stateless_uniform([3, 64], [0, 0])
     told = [model.discriminator([tf.one_hot([k] * 3, 3), x]).numpy() for k in range(3)]
     assert (told[0] != told[1]).any() and (told[1] != told[2]).any()
@@ -190,12 +189,15 @@ def test_the_exported_networks_open_and_fit_together(start):
 
 
 def test_each_update_changes_its_own_variables_alone(data):
-    for held, moved in (
-        ("autoencoder", {"discriminator"}),
-        ("discriminator", {"encoder", "decoder"}),
-    ):
-        model = build(data, "--discriminator_ceiling=2")
-        getattr(model, f"{held}_optimizer").apply = lambda gradients: None
+    updates = {
+        "autoencoder": {"encoder", "decoder"},
+        "discriminator": {"discriminator"},
+        "reader": {"reader"},
+    }
+    for moving, moved in updates.items():
+        model = build(data, "--discriminator_ceiling=2", "--identity_weight=1")
+        for name in updates.keys() - {moving}:
+            getattr(model, f"{name}_optimizer").apply = lambda gradients: None
         networks = {name: getattr(model, name) for name in NETWORKS}
         assert changed(networks, lambda model=model: step_of(model)) == moved
 
@@ -217,13 +219,13 @@ def test_without_the_adversarial_term_the_discriminator_takes_no_part(data):
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["reconstruction", "swap", "adversarial", "sampled", "kl"], ids=lambda n: n
-)
+WEIGHTS = ("reconstruction", "swap", "adversarial", "sampled", "identity", "kl")
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
 def test_each_weight_brings_its_own_loss_to_the_update(name, data):
     """With one weight alone, what learns tells which loss it was."""
-    names = ("reconstruction", "swap", "adversarial", "sampled", "kl")
-    words = [f"--{n}_weight={float(n == name)}" for n in names]
+    words = [f"--{n}_weight={float(n == name)}" for n in WEIGHTS]
     model = build(data, *words)
     model.discriminator_optimizer.apply = lambda gradients: None
     found, gradients = [], model.autoencoder_optimizer
@@ -232,9 +234,9 @@ def test_each_weight_brings_its_own_loss_to_the_update(name, data):
     )
     model.train_step.python_function(None, None, tf.constant(0, tf.int64))
     reached = {path for path, g in found if g is not None and np.any(g)}
-    assert ("d_output/kernel" in reached) == (name != "kl")
-    assert ("e_specified/kernel" in reached) == (name != "kl")
-    assert ("e_latent_stddev/kernel" in reached) == (name != "sampled")
+    assert ("d_output/kernel" in reached) == (name not in ("kl", "identity"))
+    assert ("e_specified/kernel" in reached) == (name not in ("kl", "identity"))
+    assert ("e_latent_stddev/kernel" in reached) == (name not in ("sampled", "identity"))
 
 
 def test_swapped_images_meet_the_discriminator_with_the_identity_of_their_s(data):
