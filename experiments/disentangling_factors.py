@@ -301,8 +301,6 @@ class AdversarialAutoencoder(training.Model):
                 sampled = self.decoder([next_one(s1), z], training=True)
                 logits = self.discriminator([y2, sampled], training=True)
                 loss += weights.sampled_weight * losses.generator(logits)
-            if weights.agreement_weight:
-                loss += weights.agreement_weight * self.disagreement(s1, step)
             if weights.identity_weight:
                 guess = tf.ones_like(identity) / identity.shape[1]
                 read = self.reader(means, training=True)
@@ -341,19 +339,6 @@ class AdversarialAutoencoder(training.Model):
 
         tf.cond(accuracy < self.flags.discriminator_ceiling, learn, lambda: False)
         return loss, accuracy
-
-    def disagreement(self, s, step):
-        """Of the z read from two images that were made of one z, with the s of two things: 0 to 1.
-
-        In parts of z's own variance, so that what z says in a small voice counts as well. Only the
-        encoder can make it less. After Jha et al. 2018, section 3.2.
-        """
-        z = tf.tile(self.sample_prior(len(s) // 2, step, "agreement"), [2, 1])
-        made = tf.stop_gradient(self.decoder([s[: len(z)], z], training=False))
-        mean = self.encoder(made, training=False)[1]
-        a, b = tf.split(mean, 2)
-        variance = tf.math.reduce_variance(mean, axis=0)
-        return tf.reduce_mean(tf.reduce_mean((a - b) ** 2, axis=0) / (2 * variance + 1e-9))
 
     def train_reader(self, means, identity):
         if not self.flags.identity_weight:
@@ -567,7 +552,6 @@ def define_flags(flags):
     weight("swap_weight", 4.0, "of copying it by another's s (the authors': 1 x 4)")
     weight("adversarial_weight", 0.01, "of fooling the discriminator with swapped codes")
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
-    weight("agreement_weight", 0.0, "of one z with two s looking the same to the encoder")
     weight("identity_weight", 0.0, "of z that a second adversary cannot read; not the paper's")
     options.number(flags, "reader_rate", 1.0, "its own, times the learning rate")
     options.integer(flags, "reader_steps", 1, "its updates in a step")
