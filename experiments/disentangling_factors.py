@@ -301,6 +301,8 @@ class AdversarialAutoencoder(training.Model):
                 sampled = self.decoder([next_one(s1), z], training=True)
                 logits = self.discriminator([y2, sampled], training=True)
                 loss += weights.sampled_weight * losses.generator(logits)
+            dependence = losses.dependence(means, identity)
+            loss += weights.dependence_weight * dependence
             if weights.identity_weight:
                 guess = tf.ones_like(identity) / identity.shape[1]
                 read = self.reader(means, training=True)
@@ -317,6 +319,7 @@ class AdversarialAutoencoder(training.Model):
                 "Discriminator Loss": discriminator_loss,
                 "Discriminator Accuracy": accuracy,
                 "Reader Loss": reader_loss,
+                "Dependence Loss": dependence,
             }
         )
 
@@ -361,7 +364,7 @@ class AdversarialAutoencoder(training.Model):
     def told(self, found):
         """The losses of a step, with 0 for those of the other step of two."""
         names = ["Autoencoder Loss", "Swap Loss", "KL Loss", "Generator Loss"]
-        names += ["Discriminator Loss", "Discriminator Accuracy", "Reader Loss"]
+        names += ["Discriminator Loss", "Discriminator Accuracy", "Reader Loss", "Dependence Loss"]
         names += ["Classification Loss"] if self.specified else []
         return {name: found.get(name, tf.constant(0.0)) for name in names}
 
@@ -552,6 +555,7 @@ def define_flags(flags):
     weight("swap_weight", 4.0, "of copying it by another's s (the authors': 1 x 4)")
     weight("adversarial_weight", 0.01, "of fooling the discriminator with swapped codes")
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
+    weight("dependence_weight", 0.0, "of z depending on the identity; not the paper's")
     weight("identity_weight", 0.0, "of z that a second adversary cannot read; not the paper's")
     options.number(flags, "reader_rate", 1.0, "its own, times the learning rate")
     options.integer(flags, "reader_steps", 1, "its updates in a step")
