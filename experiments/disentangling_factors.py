@@ -193,18 +193,6 @@ def discriminator(dense, convolution, data, flags):
     return keras.Model([y, x], logits, name="discriminator")
 
 
-def reader(dense, data, flags):
-    """Means of z [batch, z_dim] to logits [batch, n_classes]: which identity may it be?
-
-    They are normalized first: what z says in a small voice is heard too.
-    """
-    z = keras.Input([flags.z_dim], name="z")
-    hidden = keras.layers.BatchNormalization(center=False, scale=False, name="r_batch_norm")(z)
-    hidden = dense(hidden, 256, "r_dense_1", "relu")
-    hidden = dense(hidden, 256, "r_dense_2", "relu")
-    return keras.Model(z, dense(hidden, data.n_classes, "r_output"), name="reader")
-
-
 class AdversarialAutoencoder(training.Model):
     """The networks, an optimizer for each update, and what is done with them."""
 
@@ -226,17 +214,14 @@ class AdversarialAutoencoder(training.Model):
         self.encoder = encoder(*own, self.specified)
         self.decoder = decoder(*own)
         self.discriminator = discriminator(*own)
-        self.reader = reader(dense, data, flags)
 
-        networks = (self.encoder, self.decoder, self.discriminator, self.reader)
+        networks = (self.encoder, self.decoder, self.discriminator)
         self.autoencoder_variables = layers.variables(networks, "e_", "d_")
         self.discriminator_variables = layers.variables(networks, "dc_")
-        self.reader_variables = layers.variables(networks, "r_")
 
         adam = functools.partial(training.adam, data, flags)
         self.autoencoder_optimizer = adam(self.autoencoder_variables)
         self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
-        self.reader_optimizer = adam(self.reader_variables, flags.reader_rate)
         if self.specified:
             networks = (self.specified, self.classifier)
             self.specified_variables = layers.variables(networks, "s_", "c_")
@@ -267,7 +252,7 @@ class AdversarialAutoencoder(training.Model):
             seen = self.add_noise(tf.concat([x1, x1_other], 0), step)
             s, mean, stddev = self.encoder(seen, training=True)
             s1, s1_other = tf.split(s, 2)
-            means = mean
+            means, identity = mean, tf.concat([y1, y1], 0)
             mean, stddev = tf.split(mean, 2)[0], tf.split(stddev, 2)[0]
             z1 = mean + stddev * self.sample_prior(len(x1), step, "codes")
             x_hat = self.decoder(
@@ -277,10 +262,6 @@ class AdversarialAutoencoder(training.Model):
 
         # The adversary learns to tell images of an identity from those that took its s.
         discriminator_loss, accuracy = self.train_discriminator(x2, x12, y2)
-
-        # A second adversary learns to read the identity from z.
-        identity = tf.concat([y1, y1], 0)
-        reader_loss = self.train_reader(means, identity)
 
         # Encoder and decoder learn to copy x1, also by the s of another image of its identity, and
         # to fool the adversary.
@@ -303,10 +284,6 @@ class AdversarialAutoencoder(training.Model):
                 loss += weights.sampled_weight * losses.generator(logits)
             dependence = losses.dependence(means, identity)
             loss += weights.dependence_weight * dependence
-            if weights.identity_weight:
-                guess = tf.ones_like(identity) / identity.shape[1]
-                read = self.reader(means, training=True)
-                loss += weights.identity_weight * losses.classification(guess, read)
         gradients = tape.gradient(loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
@@ -318,7 +295,6 @@ class AdversarialAutoencoder(training.Model):
                 "Generator Loss": generator_loss,
                 "Discriminator Loss": discriminator_loss,
                 "Discriminator Accuracy": accuracy,
-                "Reader Loss": reader_loss,
                 "Dependence Loss": dependence,
             }
         )
@@ -343,16 +319,6 @@ class AdversarialAutoencoder(training.Model):
         tf.cond(accuracy < self.flags.discriminator_ceiling, learn, lambda: False)
         return loss, accuracy
 
-    def train_reader(self, means, identity):
-        if not self.flags.identity_weight:
-            return tf.constant(0.0)
-        for _ in range(self.flags.reader_steps):
-            with tf.GradientTape() as tape:
-                read = self.reader(tf.stop_gradient(means), training=True)
-                loss = losses.classification(identity, read)
-            self.reader_optimizer.apply(tape.gradient(loss, self.reader_variables))
-        return loss
-
     def pretrain(self, x, y):
         with tf.GradientTape() as tape:
             s = self.specified(x, training=True)
@@ -364,7 +330,7 @@ class AdversarialAutoencoder(training.Model):
     def told(self, found):
         """The losses of a step, with 0 for those of the other step of two."""
         names = ["Autoencoder Loss", "Swap Loss", "KL Loss", "Generator Loss"]
-        names += ["Discriminator Loss", "Discriminator Accuracy", "Reader Loss", "Dependence Loss"]
+        names += ["Discriminator Loss", "Discriminator Accuracy", "Dependence Loss"]
         names += ["Classification Loss"] if self.specified else []
         return {name: found.get(name, tf.constant(0.0)) for name in names}
 
@@ -556,9 +522,6 @@ def define_flags(flags):
     weight("adversarial_weight", 0.01, "of fooling the discriminator with swapped codes")
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
     weight("dependence_weight", 0.0, "of z depending on the identity; not the paper's")
-    weight("identity_weight", 0.0, "of z that a second adversary cannot read; not the paper's")
-    options.number(flags, "reader_rate", 1.0, "its own, times the learning rate")
-    options.integer(flags, "reader_steps", 1, "its updates in a step")
     weight("kl_weight", 0.6, "of KL(z || N(0, 1)), divided by the number of pixel values")
     options.number(flags, "discriminator_rate", 1.0, "its own, times the learning rate")
     options.number(flags, "real_target", 0.95, "what it is to say of real images; 1 is too sure")

@@ -22,7 +22,7 @@ PICTURES = {
     f"{name}.png"
     for name in ("swaps", "interpolation", "neighbours_by_s", "neighbours_by_z", "generated")
 }
-NETWORKS = {"encoder", "decoder", "discriminator", "reader"}
+NETWORKS = {"encoder", "decoder", "discriminator"}
 
 
 def flags_of(*words):
@@ -192,10 +192,9 @@ def test_each_update_changes_its_own_variables_alone(data):
     updates = {
         "autoencoder": {"encoder", "decoder"},
         "discriminator": {"discriminator"},
-        "reader": {"reader"},
     }
     for moving, moved in updates.items():
-        model = build(data, "--discriminator_ceiling=2", "--identity_weight=1")
+        model = build(data, "--discriminator_ceiling=2")
         for name in updates.keys() - {moving}:
             getattr(model, f"{name}_optimizer").apply = lambda gradients: None
         networks = {name: getattr(model, name) for name in NETWORKS}
@@ -219,7 +218,7 @@ def test_without_the_adversarial_term_the_discriminator_takes_no_part(data):
     }
 
 
-WEIGHTS = ("reconstruction", "swap", "adversarial", "sampled", "identity", "kl")
+WEIGHTS = ("reconstruction", "swap", "adversarial", "sampled", "dependence", "kl")
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
@@ -234,9 +233,9 @@ def test_each_weight_brings_its_own_loss_to_the_update(name, data):
     )
     model.train_step.python_function(None, None, tf.constant(0, tf.int64))
     reached = {path for path, g in found if g is not None and np.any(g)}
-    assert ("d_output/kernel" in reached) == (name not in ("kl", "identity"))
-    assert ("e_specified/kernel" in reached) == (name not in ("kl", "identity"))
-    assert ("e_latent_stddev/kernel" in reached) == (name not in ("sampled", "identity"))
+    assert ("d_output/kernel" in reached) == (name not in ("kl", "dependence"))
+    assert ("e_specified/kernel" in reached) == (name not in ("kl", "dependence"))
+    assert ("e_latent_stddev/kernel" in reached) == (name not in ("sampled", "dependence"))
 
 
 def test_swapped_images_meet_the_discriminator_with_the_identity_of_their_s(data):
@@ -293,6 +292,20 @@ def test_the_divergence_is_that_of_gaussians():
     wanted = 0.5 * (1 + 0.25 - 1 - np.log(0.25))
     assert float(losses.kl_to_standard_normal(mean, stddev)) == pytest.approx(wanted, rel=1e-5)
     assert np.isfinite(losses.kl_to_standard_normal(mean, tf.zeros_like(stddev)))
+
+
+def test_codes_depend_on_the_identity_where_one_can_be_told_from_the_other():
+    rng = np.random.default_rng(0)
+    y, spread = tf.one_hot(np.arange(300) % 3, 3), rng.normal(size=[300, 2])
+
+    def dependence(codes):
+        return float(losses.dependence(tf.constant(codes, tf.float32), y))
+
+    of_class = np.arange(300)[:, None] % 3
+    apart, wider = spread + 3 * of_class, spread * (1 + 2 * of_class)
+    assert abs(dependence(spread)) < 0.01
+    assert dependence(apart) > 0.3 and dependence(wider) > 0.03
+    assert dependence(1e-3 * apart) == pytest.approx(dependence(apart), abs=1e-2)
 
 
 def test_a_target_below_one_makes_no_discriminator_too_sure():
