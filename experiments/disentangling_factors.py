@@ -272,7 +272,7 @@ class AdversarialAutoencoder(training.Model):
             kl_loss = losses.kl_to_standard_normal(mean, stddev)
             loss = weights.reconstruction_weight * autoencoder_loss
             loss += weights.swap_weight * swap_loss
-            loss += weights.kl_weight / x1.shape[1] * kl_loss
+            loss += self.kl_weight(step) / x1.shape[1] * kl_loss
             generator_loss = tf.constant(0.0)
             if weights.adversarial_weight:
                 generator_loss = losses.generator(self.discriminator([y2, x12], training=True))
@@ -298,6 +298,11 @@ class AdversarialAutoencoder(training.Model):
                 "Dependence Loss": dependence,
             }
         )
+
+    def kl_weight(self, step):
+        """At first so large that z is shut: what s can say it learns to say before z opens."""
+        epoch = tf.cast(step - self.pretraining_steps, tf.float32) / self.triplets.per_epoch
+        return self.flags.kl_weight * (1 + self.flags.kl_start * tf.maximum(1 - epoch, 0))
 
     def train_discriminator(self, x2, x12, y2):
         """Updates the adversary, unless it is too good; returns its loss and accuracy."""
@@ -523,6 +528,7 @@ def define_flags(flags):
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
     weight("dependence_weight", 0.0, "of z depending on the identity; not the paper's")
     weight("kl_weight", 0.6, "of KL(z || N(0, 1)), divided by the number of pixel values")
+    weight("kl_start", 0.0, "times its weight more at the start, falling to 0 in the first epoch")
     options.number(flags, "discriminator_rate", 1.0, "its own, times the learning rate")
     options.number(flags, "real_target", 0.95, "what it is to say of real images; 1 is too sure")
     options.number(
