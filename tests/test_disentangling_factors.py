@@ -455,7 +455,7 @@ def test_other_settings_train_too(start):
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("disentangling_*.txt")))
 def test_recipes_are_understood(recipe):
     flags = flags_of(f"--flagfile={recipe}")
-    assert (flags.adversarial_weight == 0) == ("without_adversary" in recipe.name)
+    assert (flags.adversarial_weight == 0) == ("no_adversary" in recipe.name)
     assert (flags.pretraining_epochs > 0) == ("two_step" in recipe.name)
 
 
