@@ -212,6 +212,7 @@ class AdversarialAutoencoder(training.Model):
             self.specified = specified_encoder(*own)
             self.classifier = identity_classifier(dense, data, flags)
         self.encoder = encoder(*own, self.specified)
+        self.encoder_of_z = keras.Model(self.encoder.input, self.encoder.outputs[1:])
         self.decoder = decoder(*own)
         self.discriminator = discriminator(*own)
 
@@ -250,7 +251,7 @@ class AdversarialAutoencoder(training.Model):
         # The codes of a triplet, and the images decoded from z of x1 with s of each of the three.
         with tf.GradientTape() as tape:
             seen = self.add_noise(tf.concat([x1, x1_other], 0), step)
-            s, mean, stddev = self.encoder(seen, training=True)
+            s, mean, stddev = self.codes(seen)
             s1, s1_other = tf.split(s, 2)
             means, identity = mean, tf.concat([y1, y1], 0)
             mean, stddev = tf.split(mean, 2)[0], tf.split(stddev, 2)[0]
@@ -298,6 +299,15 @@ class AdversarialAutoencoder(training.Model):
                 "Dependence Loss": dependence,
             }
         )
+
+    def codes(self, x):
+        """s, mean and standard deviation of z, for training; s of a frozen network by itself.
+
+        Keras would pass `training=True` on to it, and its normalization would go on learning.
+        """
+        if self.specified:
+            return self.specified(x, training=False), *self.encoder_of_z(x, training=True)
+        return self.encoder(x, training=True)
 
     def kl_weight(self, step):
         """At first so large that z is shut: what s can say it learns to say before z opens."""

@@ -309,7 +309,8 @@ def test_codes_depend_on_the_identity_where_one_can_be_told_from_the_other():
 
 
 def test_a_target_below_one_makes_no_discriminator_too_sure():
-    sure, fairly = (losses.discriminator([[v]], [[-50.0]], 0.95) for v in (50.0, np.log(19.0)))
+    prior = (tf.constant([[v]], tf.float32) for v in (50.0, np.log(19.0)))
+    sure, fairly = (losses.discriminator(logits, tf.constant([[-50.0]]), 0.95) for logits in prior)
     assert float(sure) > float(fairly)
 
 
