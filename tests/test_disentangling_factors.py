@@ -347,7 +347,7 @@ def test_of_small_norb_the_toy_is_the_identity(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(datasets, "_require_answer", lambda url: None)
 
-    def toys(builder, split, batch_size, decoders):
+    def toys(builder, split, batch_size, **settings):
         n = 120
         rng = np.random.default_rng(0 if split == "train" else 1)
         among = [4, 6] if split == "train" else [0, 1]  # Other toys of the same categories.
