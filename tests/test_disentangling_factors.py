@@ -347,7 +347,7 @@ def test_of_small_norb_the_toy_is_the_identity(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(datasets, "_require_answer", lambda url: None)
 
-    def toys(builder, split, batch_size, **settings):
+    def toys(builder, split, **settings):
         n = 120
         rng = np.random.default_rng(0 if split == "train" else 1)
         among = [4, 6] if split == "train" else [0, 1]  # Other toys of the same categories.
@@ -359,7 +359,7 @@ def test_of_small_norb_the_toy_is_the_identity(monkeypatch, tmp_path):
             "label_elevation": rng.integers(0, 9, n),
             "label_lighting": rng.integers(0, 6, n),
         }
-        return tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
+        return tf.data.Dataset.from_tensor_slices(columns)
 
     with tfds.testing.mock_data(as_dataset_fn=toys):
         data = datasets.load("smallnorb", by_identity=True)
