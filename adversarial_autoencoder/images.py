@@ -6,6 +6,7 @@ images of a picture in one batch and hands over arrays.
 
 import contextlib
 import io
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -283,6 +284,34 @@ def mistakes(
         ImageDraw.Draw(text).text(place, words, fill=170, font=font, anchor="mm")
         tile[-caption:] = np.asarray(text)[..., np.newaxis]
     return grid(tiles, n_columns, gap=4)
+
+
+def sprite(
+    images: np.ndarray, labels: np.ndarray, n_classes: int, most: int = 4096
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Lays thumbnails out for TensorBoard's projector: row by row in a square, without gaps.
+
+    Grey images take the colour of their class, so that points are coloured by label at first sight.
+
+    Args:
+      images: uint8 [n, height, width, 1 or 3].
+      labels: int [n], in 0 to n_classes - 1.
+      n_classes: for the colours.
+      most: pixels that the square may be wide or high; browsers refuse to draw larger ones. Larger
+        images are thinned out.
+
+    Returns:
+      The square, uint8 [height, width, 3], and the (height, width) of a thumbnail.
+    """
+    n_columns = math.ceil(math.sqrt(len(images)))
+    thinning = math.ceil(n_columns * max(images.shape[1:3]) / most)
+    thumbnails = images[:, ::thinning, ::thinning]
+    if images.shape[-1] == 1:
+        colours = np.rint(255 * _class_colours(n_classes)[labels, :3]).astype(int)
+        thumbnails = (thumbnails * colours[:, np.newaxis, np.newaxis] // 255).astype(np.uint8)
+    square = np.zeros((n_columns**2, *thumbnails.shape[1:]), np.uint8)
+    square[: len(thumbnails)] = thumbnails
+    return grid(square, n_columns, gap=0), thumbnails.shape[1:3]
 
 
 def save_png(path: str | os.PathLike, picture: np.ndarray, scale: int | None = None) -> None:
