@@ -291,7 +291,8 @@ def sprite(
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Lays thumbnails out for TensorBoard's projector: row by row in a square, without gaps.
 
-    Grey images take the colour of their class, so that points are coloured by label at first sight.
+    Grey images are drawn on white in the colour of their class, so that points are coloured by label
+    at first sight.
 
     Args:
       images: uint8 [n, height, width, 1 or 3].
@@ -307,9 +308,9 @@ def sprite(
     thinning = math.ceil(n_columns * max(images.shape[1:3]) / most)
     thumbnails = images[:, ::thinning, ::thinning]
     if images.shape[-1] == 1:
-        colours = np.rint(255 * _class_colours(n_classes)[labels, :3]).astype(int)
-        thumbnails = (thumbnails * colours[:, np.newaxis, np.newaxis] // 255).astype(np.uint8)
-    square = np.zeros((n_columns**2, *thumbnails.shape[1:]), np.uint8)
+        missing = np.rint(255 * (1 - _class_colours(n_classes)[labels, :3])).astype(int)
+        thumbnails = 255 - thumbnails * missing[:, np.newaxis, np.newaxis] // 255
+    square = np.full((n_columns**2, *thumbnails.shape[1:]), 255, np.uint8)
     square[: len(thumbnails)] = thumbnails
     return grid(square, n_columns, gap=0), thumbnails.shape[1:3]
 
