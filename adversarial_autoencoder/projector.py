@@ -5,6 +5,7 @@ import pathlib
 from adversarial_autoencoder import evaluation, images, runs
 from adversarial_autoencoder.datasets import Dataset
 
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins import projector
 
@@ -31,6 +32,8 @@ def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
         return
     test = data.test[:MOST_CODES]
     codes = evaluation.draw_codes(model, test.images)
+    if codes.shape[1] < 3:  # Of fewer dimensions the projector shows nothing at all.
+        codes = np.pad(codes, ((0, 0), (0, 3 - codes.shape[1])))
     columns = {"label": [data.class_names[k] for k in test.labels]}
     if model.classify is not None:
         given = evaluation.classify(model.classify, test.images)

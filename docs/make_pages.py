@@ -78,9 +78,13 @@ def diff(names: list[str], old: dict[str, list[str]], new: dict[str, list[str]])
         before, after = old.get(name, []), new.get(name, [])
         if before == after:
             raise ValueError(f"nothing changes in {name}, or neither script has it")
-        changes = list(difflib.unified_diff(before, after, n=1))[2:]
-        shown = ["\n" if re.match("@@", line) else line for line in changes[1:]]
-        found.append("".join([f"@@ {name} @@\n", *shown]))
+        heading = f"@@ {name} @@\n"
+        for line in list(difflib.unified_diff(before, after, n=1))[2:]:
+            if line.startswith("@@"):
+                found.append(heading)
+                heading = "@@ … @@\n"  # Further down in the same piece.
+            elif line.strip() or not found[-1].startswith("@@"):  # Empty ones first tell nothing.
+                found.append(line)
     return "".join(found)
 
 
