@@ -291,8 +291,8 @@ def sprite(
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Lays thumbnails out for TensorBoard's projector: row by row in a square, without gaps.
 
-    Grey images are drawn on white in the colour of their class, so that points are coloured by label
-    at first sight.
+    Grey images are drawn on white in the colour of their class, so that points are coloured by
+    label at first sight.
 
     Args:
       images: uint8 [n, height, width, 1 or 3].
