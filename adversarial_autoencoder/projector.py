@@ -14,7 +14,7 @@ FOLDER = "projector"  # Below the run's Tensorboard/; its configuration lies bes
 
 
 def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
-    """Writes the codes of the first test images for the projector, over those of before.
+    """Writes the codes of test images for the projector, over those of before.
 
     The files are codes (one a line), metadata (the label; where the model gives labels, beside it
     the one that it gives) and a sprite of thumbnails.
@@ -30,7 +30,8 @@ def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
     """
     if "encoder" not in model.exports():
         return
-    test = data.test[:MOST_CODES]
+    n = len(data.test)  # Of all parts of it, as it may be sorted by label.
+    test = data.test[np.linspace(0, n - 1, min(n, MOST_CODES)).astype(int)]
     codes = evaluation.draw_codes(model, test.images)
     if codes.shape[1] < 3:  # Of fewer dimensions the projector shows nothing at all.
         codes = np.pad(codes, ((0, 0), (0, 3 - codes.shape[1])))
@@ -38,7 +39,7 @@ def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
     if model.classify is not None:
         given = evaluation.classify(model.classify, test.images)
         columns["given"] = [data.class_names[k] for k in given]
-    sprite, thumbnail = images.sprite(test.images, test.labels, data.n_classes)
+    sprite, side = images.sprite(test.images, test.labels, data.n_classes)
 
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add()
@@ -47,7 +48,7 @@ def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
     embedding.tensor_shape.extend(codes.shape)
     embedding.metadata_path = f"{FOLDER}/metadata.tsv"
     embedding.sprite.image_path = f"{FOLDER}/sprite.png"
-    embedding.sprite.single_image_dim.extend([thumbnail[1], thumbnail[0]])  # Width, height.
+    embedding.sprite.single_image_dim.extend([side, side])
 
     folder = run.tensorboard / FOLDER
     with runs.saving(run.path):
@@ -61,5 +62,6 @@ def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
 
 
 def _write_table(path: pathlib.Path, rows: list[list[str]]) -> None:
-    lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in rows]
+    # A cell keeps to its line and column; a line without a word would be passed over.
+    lines = ["\t".join(" ".join(cell.split()) or "?" for cell in row) for row in rows]
     runs.write_atomically(path, "".join(f"{line}\n" for line in lines))

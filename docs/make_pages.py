@@ -27,12 +27,14 @@ BLOCK = re.compile(
 )
 
 
-def page_as_it_should_be(text: str, root: pathlib.Path = DOCS.parent) -> str:
-    """Returns a page with its blocks made anew from the scripts in `root`.
+def page_as_it_should_be(text: str, root: pathlib.Path | None = None) -> str:
+    """Returns a page with its blocks made anew from the scripts in `root`, above this folder.
 
     Raises:
       ValueError: a block asks for a name that its scripts have not, or that does not change.
     """
+
+    root = root or DOCS.parent
 
     def block(found: re.Match) -> str:
         pieces = [named_pieces((root / name).read_text()) for name in found["scripts"].split()]

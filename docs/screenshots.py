@@ -21,23 +21,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 
-from adversarial_autoencoder.images import save_png
-
-import numpy as np
 from PIL import Image
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SIZE = (1280, 860)
-# Of each part: TensorBoard's page, the tags to show there, and how far down the picture goes.
+WIDTH = 1280  # Pixels, as all pictures have.
+# Of each part: TensorBoard's page, the tags to show there, and the picture's height.
 SHOTS = {
     "part1": (("histograms", ".", 455), ("projector", "", 860)),
     "part2": (("scalars", "Loss", 770), ("histograms", ".", 455)),
     "part3": (("images", "styles", 720), ("projector", "", 860)),
-    "part4": (("scalars", "Loss|Accuracy", 860), ("histograms", ".", 720)),
+    "part4": (("scalars", "Loss|Accuracy", 1310), ("histograms", ".", 720)),
 }
 
-# Everything that a page shows as text, also inside the roots that its parts keep to themselves.
+# What tells, as the body of a JavaScript function, that TensorBoard has drawn a page.
+DRAWN = {
+    "scalars": "return within('vz-line-chart2', 'path.line').length > 0",
+    "images": "const found = within('tf-image-loader', 'img');"
+    "return found.length > 0 && found.every((e) => e.complete && e.naturalWidth > 0)",
+    "histograms": "return within('vz-histogram-timeseries', '.histogram path').length > 0",
+    "projector": "return within('vz-projector', '#total-variance').some("
+    "(e) => /[0-9]/.test(e.textContent))",  # Else there are no points, or none that can be placed.
+}
+
+# To look into the roots that a page's parts keep to themselves.
 DEEP = """
 function* all(root) {
   for (const element of root.querySelectorAll('*')) {
@@ -50,11 +58,6 @@ const elements = (selector) => [...all(document)].filter((e) => e.matches(select
 const inside = (e) => [...(e.shadowRoot ? all(e.shadowRoot) : []), ...all(e)];
 const within = (outer, inner) => elements(outer).flatMap(inside).filter((e) => e.matches(inner));
 """
-TEXT = """
-const own = (e) => [...e.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim());
-const shown = (e) => !e.matches('style, script, noscript, template');
-return [...all(document)].filter(shown).flatMap(own).filter((words) => words).join('\\n');
-"""
 
 
 def chromium() -> str | None:
@@ -63,7 +66,7 @@ def chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def serve(folder: str | os.PathLike):
+def serve(folder: str | os.PathLike) -> Iterator[str]:
     """Starts TensorBoard on a folder of events, at a free port, and yields its address."""
     folder = pathlib.Path(folder).resolve()  # Its name alone: pages show the words given here.
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={folder.name}", "--port=0"]
@@ -93,14 +96,10 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         there, self._out = os.pipe()
         self._in, back = os.pipe()
-        width, height = SIZE
         words = [chromium(), "--headless=new", "--no-sandbox", "--remote-debugging-pipe"]
-        words += [f"--window-size={width},{height}", f"--user-data-dir={self._profile.name}"]
-        words += [
-            "--use-angle=swiftshader",
-            "--enable-unsafe-swiftshader",
-            "--disable-dev-shm-usage",
-        ]
+        words += [f"--user-data-dir={self._profile.name}", "--disable-dev-shm-usage"]
+        # The projector draws with WebGL, here without a graphics card.
+        words += ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
         # Chromium reads commands from its file number 3 and answers into 4.
         shell = ["sh", "-c", f'exec "$@" 3<&{there} 4>&{back}', "sh", *words, "about:blank"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -111,13 +110,11 @@ class Browser:
         pages = [t for t in self._ask("Target.getTargets")["targetInfos"] if t["type"] == "page"]
         attached = self._ask("Target.attachToTarget", targetId=pages[0]["targetId"], flatten=True)
         self._session = attached["sessionId"]
-        view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self._ask("Emulation.setDeviceMetricsOverride", **view)
 
-    def __enter__(self):
+    def __enter__(self) -> "Browser":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         with contextlib.suppress(OSError, RuntimeError, TimeoutError):
             self._session = None
             self._ask("Browser.close")
@@ -127,28 +124,32 @@ class Browser:
         os.close(self._out)
         self._profile.cleanup()
 
-    def open(self, address):
+    def open(self, address: str, height: int) -> None:
+        """Opens a page in a window of `WIDTH` and this height."""
+        view = {"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._ask("Emulation.setDeviceMetricsOverride", **view)
         # A page that differs in its `#` alone would not be loaded anew.
         self._ask("Page.navigate", url="about:blank")
         self._ask("Page.navigate", url=address)
 
-    def evaluate(self, script):
-        """Returns what the body of a JavaScript function returns; `elements(css)` looks deep."""
+    def evaluate(self, script: str) -> object:
+        """Returns what the body of a JavaScript function returns.
+
+        Args:
+          script: may use `within(outer, inner)`: all elements that match the CSS selector `inner`
+            inside one that matches `outer`.
+        """
         script = f"(() => {{ {DEEP} {script} }})()"
         answer = self._ask("Runtime.evaluate", expression=script, returnByValue=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["exception"].get("description"))
         return answer["result"].get("value")
 
-    def text(self):
-        """Returns all text on the page."""
-        return self.evaluate(TEXT)
-
-    def wait_for(self, script, seconds=60):
+    def wait_for(self, script: str, seconds: float = 120) -> object:
         """Waits until the script returns something true, and returns it."""
         return _wait(lambda: self.evaluate(script), seconds, f"the page has not: {script}")
 
-    def settled(self, seconds=15):
+    def settled(self, seconds: float = 15) -> Image.Image:
         """Returns the page as it looks once it changes no more, or after so many seconds."""
         end, before = time.monotonic() + seconds, None
         while (now := self.screenshot()) != before and time.monotonic() < end:
@@ -156,7 +157,7 @@ class Browser:
             time.sleep(1)
         return now
 
-    def screenshot(self):
+    def screenshot(self) -> Image.Image:
         """Returns the page as it looks, a PIL image."""
         picture = self._ask("Page.captureScreenshot")["data"]
         return Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
@@ -193,17 +194,7 @@ def _wait(for_what, seconds, message):
     return found
 
 
-# What tells, as the body of a JavaScript function, that TensorBoard has drawn a page.
-DRAWN = {
-    "scalars": "return within('vz-line-chart2', 'path.line').length > 0",
-    "images": "const found = within('tf-image-loader', 'img');"
-    "return found.length > 0 && found.every((e) => e.complete && e.naturalWidth > 0)",
-    "histograms": "return within('vz-histogram-timeseries', '.histogram path').length > 0",
-    "projector": "return within('vz-projector', '.numDataPoints').some((e) => +e.innerText > 0)",
-}
-
-
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=SHOTS)
     parser.add_argument("run", type=pathlib.Path, help="the run's folder")
@@ -214,11 +205,10 @@ def main():
         raise SystemExit(f"no Chromium found; looked for {', '.join(NAMES)}")
     with serve(words.run / "Tensorboard") as address, Browser() as browser:
         for page, tags, height in SHOTS[words.part]:
-            browser.open(f"{address}#{page}&tagFilter={tags}")
+            browser.open(f"{address}#{page}&tagFilter={tags}", height)
             browser.wait_for(DRAWN[page])
-            picture = browser.settled().crop((0, 0, SIZE[0], height))
             path = words.to / f"tensorboard_{words.part}_{page}.png"
-            save_png(path, np.asarray(picture), scale=1)
+            browser.settled().quantize(dither=Image.Dither.NONE).save(path, optimize=True)
             print(path)
 
 
