@@ -74,7 +74,7 @@ def serve(folder: str | os.PathLike) -> Iterator[str]:
     with tempfile.TemporaryFile("w+") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder.parent)
         try:
-            yield _wait(lambda: _address(log, server), 120, "TensorBoard does not start")
+            yield _wait(lambda: _address(log, server), 300, "TensorBoard does not start")
         finally:
             server.terminate()
             server.wait()
