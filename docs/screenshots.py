@@ -26,8 +26,8 @@ from collections.abc import Iterator
 from PIL import Image
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-WIDTH = 1280  # Pixels, as all pictures have.
-# Of each part: TensorBoard's page, the tags to show there, and the picture's height.
+WIDTH, HEIGHT = 1280, 860  # Of the window, in pixels; higher where a picture is.
+# Of each part: TensorBoard's page, the tags to show there, and how far down the picture goes.
 SHOTS = {
     "part1": (("histograms", ".", 455), ("projector", "", 860)),
     "part2": (("scalars", "Loss", 770), ("histograms", ".", 455)),
@@ -101,7 +101,8 @@ class Browser:
         # The projector draws with WebGL, here without a graphics card.
         words += ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
         # Chromium reads commands from its file number 3 and answers into 4.
-        shell = ["sh", "-c", f'exec "$@" 3<&{there} 4>&{back}', "sh", *words, "about:blank"]
+        pipes = f"3</dev/fd/{there} 4>/dev/fd/{back}"  # `3<&12` is too much for some shells.
+        shell = ["sh", "-c", f'exec "$@" {pipes}', "sh", *words, "about:blank"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self._process = subprocess.Popen(shell, pass_fds=(there, back), **quiet)
         os.close(there)
@@ -124,7 +125,7 @@ class Browser:
         os.close(self._out)
         self._profile.cleanup()
 
-    def open(self, address: str, height: int) -> None:
+    def open(self, address: str, height: int = HEIGHT) -> None:
         """Opens a page in a window of `WIDTH` and this height."""
         view = {"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._ask("Emulation.setDeviceMetricsOverride", **view)
@@ -205,10 +206,11 @@ def main() -> None:
         raise SystemExit(f"no Chromium found; looked for {', '.join(NAMES)}")
     with serve(words.run / "Tensorboard") as address, Browser() as browser:
         for page, tags, height in SHOTS[words.part]:
-            browser.open(f"{address}#{page}&tagFilter={tags}", height)
+            browser.open(f"{address}#{page}&tagFilter={tags}", max(height, HEIGHT))
             browser.wait_for(DRAWN[page])
+            picture = browser.settled().crop((0, 0, WIDTH, height))
             path = words.to / f"tensorboard_{words.part}_{page}.png"
-            browser.settled().quantize(dither=Image.Dither.NONE).save(path, optimize=True)
+            picture.quantize(dither=Image.Dither.NONE).save(path, optimize=True)
             print(path)
 
 

@@ -58,7 +58,7 @@ def show(run, browser):
     with screenshots.serve(run / "Tensorboard") as address:
 
         def show_page(name):
-            browser.open(f"{address}#{name}&tagFilter=.", height=860)
+            browser.open(f"{address}#{name}&tagFilter=.")
             browser.wait_for(screenshots.DRAWN[name])
             return browser.evaluate(ALL_TEXT)
 
