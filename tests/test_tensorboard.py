@@ -18,7 +18,10 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(screenshots.chromium() is None, reason="there is no Chromium"),
 ]
-ALL_TEXT = "return [...all(document)].map((e) => e.children.length ? '' : e.textContent).join(' ')"
+ALL_TEXT = """
+const parts = [...all(document)].flatMap((element) => [...element.childNodes]);
+return parts.filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join(' ');
+"""
 
 
 @pytest.fixture(scope="module")
