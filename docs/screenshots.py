@@ -204,6 +204,8 @@ def main() -> None:
     words = parser.parse_args()
     if chromium() is None:
         raise SystemExit(f"no Chromium found; looked for {', '.join(NAMES)}")
+    if not (words.run / "Tensorboard").is_dir():
+        raise SystemExit(f"{words.run} is not a run's folder: it has no Tensorboard/")
     with serve(words.run / "Tensorboard") as address, Browser() as browser:
         for page, tags, height in SHOTS[words.part]:
             browser.open(f"{address}#{page}&tagFilter={tags}", max(height, HEIGHT))
