@@ -1,6 +1,7 @@
 """TensorBoard as its users see it: started on a trained run, and opened in a browser."""
 
 import importlib.util
+import urllib.request
 
 import part2_aae
 from adversarial_autoencoder import images
@@ -18,6 +19,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(screenshots.chromium() is None, reason="there is no Chromium"),
 ]
+LABELS = "data/plugin/projector/metadata?run=.&name=Test%20codes"
 ALL_TEXT = """
 const parts = [...all(document)].flatMap((element) => [...element.childNodes]);
 return parts.filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join(' ');
@@ -56,16 +58,22 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def show(run, browser):
-    """Opens a page of TensorBoard and waits until it has drawn something; returns its text."""
+def address(run):
+    """TensorBoard's, on that run."""
     with screenshots.serve(run / "Tensorboard") as address:
+        yield address
 
-        def show_page(name):
-            browser.open(f"{address}#{name}&tagFilter=.")
-            browser.wait_for(screenshots.DRAWN[name])
-            return browser.evaluate(ALL_TEXT)
 
-        yield show_page
+@pytest.fixture
+def show(address, browser):
+    """Opens a page of TensorBoard and waits until it has drawn something; returns its text."""
+
+    def show_page(name):
+        browser.open(f"{address}#{name}&tagFilter=.")
+        browser.wait_for(screenshots.DRAWN[name])
+        return browser.evaluate(ALL_TEXT)
+
+    return show_page
 
 
 @pytest.mark.parametrize(
@@ -83,13 +91,14 @@ def test_curves_histograms_and_images_are_drawn(page, tags, show):
 
 
 def test_the_projector_shows_each_test_code_as_a_thumbnail_in_the_colour_of_its_label(
-    show, browser
+    show, browser, address
 ):
-    text = show("projector")
-    assert "Test codes" in text and "projector/metadata.tsv" in text
+    assert "Test codes" in show("projector")
     points = browser.evaluate("return within('vz-projector', '.numDataPoints')[0].textContent")
     assert points == "30"
     shown = np.asarray(browser.settled(), int)[130:, 320:970]  # Between the panels.
     for colour in images.COLOURS[:3]:
         distance = np.abs(shown - 255 * np.array(to_rgb(colour))).max(axis=-1)
         assert np.sum(distance < 40) > 200, colour
+    with urllib.request.urlopen(f"{address}{LABELS}") as answer:
+        assert answer.read().decode().split() == ["0", "1", "2"] * 10
