@@ -308,7 +308,7 @@ def sprite(
     thinning = math.ceil(n_columns * max(images.shape[1:3]) / most)
     thumbnails = images[:, ::thinning, ::thinning]
     if images.shape[-1] == 1:
-        missing = np.rint(255 * (1 - _class_colours(n_classes)[labels, :3])).astype(int)
+        missing = np.rint(255 * (1 - _class_colours(n_classes)[labels, :3])).astype(np.uint16)
         thumbnails = 255 - thumbnails * missing[:, np.newaxis, np.newaxis] // 255
     # The projector draws every point as a square, and would stretch what is none.
     side = max(thumbnails.shape[1:3])
