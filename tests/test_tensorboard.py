@@ -1,6 +1,7 @@
 """TensorBoard as its users see it: started on a trained run, and opened in a browser."""
 
 import importlib.util
+import time
 import urllib.request
 
 import part2_aae
@@ -90,15 +91,22 @@ def test_curves_histograms_and_images_are_drawn(page, tags, show):
         assert tag in text
 
 
+def all_colours(picture):
+    """Whether points of all three classes are drawn, each in its colour."""
+    between_panels = np.asarray(picture, int)[130:, 320:970]
+    colours = [255 * np.array(to_rgb(colour)) for colour in images.COLOURS[:3]]
+    near = [np.abs(between_panels - colour).max(axis=-1) < 40 for colour in colours]
+    return min(mask.sum() for mask in near) > 200
+
+
 def test_the_projector_shows_each_test_code_as_a_thumbnail_in_the_colour_of_its_label(
     show, browser, address
 ):
     assert "Test codes" in show("projector")
     points = browser.evaluate("return within('vz-projector', '.numDataPoints')[0].textContent")
     assert points == "30"
-    shown = np.asarray(browser.settled(), int)[130:, 320:970]  # Between the panels.
-    for colour in images.COLOURS[:3]:
-        distance = np.abs(shown - 255 * np.array(to_rgb(colour))).max(axis=-1)
-        assert np.sum(distance < 40) > 200, colour
+    deadline = time.monotonic() + 60
+    while not all_colours(browser.screenshot()):  # The points turn, so it never stands still.
+        assert time.monotonic() < deadline
     with urllib.request.urlopen(f"{address}{LABELS}") as answer:
         assert answer.read().decode().split() == ["0", "1", "2"] * 10
