@@ -16,10 +16,8 @@ spec = importlib.util.spec_from_file_location("screenshots", ROOT / "docs" / "sc
 screenshots = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(screenshots)
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(screenshots.chromium() is None, reason="there is no Chromium"),
-]
+no_chromium = screenshots.chromium() is None
+pytestmark = pytest.mark.skipif(no_chromium, reason="there is no Chromium")
 LABELS = "data/plugin/projector/metadata?run=.&name=Test%20codes"
 ALL_TEXT = """
 const parts = [...all(document)].flatMap((element) => [...element.childNodes]);
