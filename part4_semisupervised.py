@@ -89,8 +89,6 @@ class AdversarialAutoencoder(training.Model):
         super().__init__(data, flags)
         labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
         self.labeled = training.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
-        per_epoch = training.steps_per_epoch(data, flags.batch_size)
-        self.growing_steps = flags.smoothness_growth * per_epoch
 
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
         n_seen = flags.z_dim + data.n_classes * flags.conditional_discriminator
@@ -187,15 +185,10 @@ class AdversarialAutoencoder(training.Model):
                 seed = randomness.stateless_seed(self.flags.seed, "smoothness", step)
                 logits = functools.partial(self.logits, step=step)
                 smooth = tf.concat([x, x_labeled], 0) if self.flags.smooth_labeled else x
-                loss += losses.smoothness(logits, smooth, seed, self.shift(step))
+                loss += losses.smoothness(logits, smooth, seed, self.flags.smoothness)
         gradients = tape.gradient(loss, self.classification_variables)
         self.classification_optimizer.apply(gradients)
         return loss
-
-    def shift(self, step):
-        """How far images shift in this step: it grows in a straight line, then stays."""
-        grown = tf.cast(step + 1, tf.float32) / max(1, self.growing_steps)
-        return self.flags.smoothness * tf.minimum(grown, 1.0)
 
     def logits(self, x, step):
         # Each time the same units are dropped, or that would count as a change of labels.
@@ -296,7 +289,6 @@ def define_flags(flags):
     )
     options.integer(flags, "classification_every", 1, "steps for one classification phase")
     options.fraction(flags, "smoothness", 0.0, "how far an image may shift, its label kept", 1e9)
-    options.integer(flags, "smoothness_growth", 0, "epochs in which it gets there from 0", least=0)
     options.boolean(flags, "smooth_labeled", False, "the labelled batch's images keep theirs too")
     options.boolean(flags, "classifier_only", False, "train the yardstick, with labels alone")
 

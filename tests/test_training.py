@@ -426,13 +426,3 @@ def test_labels_are_kept_smooth_at_unlabelled_images_and_if_asked_at_labelled_on
     model = build("part4", data, "--smoothness=1", word)
     model.train_step(*first_batch(data), int64(0))
     assert shifted == [n]
-
-
-@pytest.mark.parametrize(
-    "word, found", [("", [3, 3, 3, 3]), ("--smoothness_growth=2", [1, 2, 3, 3])]
-)
-def test_the_shift_grows_in_a_straight_line_to_its_full_length(word, found, data):
-    model = build("part4", data, "--smoothness=3", *filter(None, [word]))
-    steps = training.steps_per_epoch(data, 10)
-    thirds = [2 * steps // 3 - 1, 4 * steps // 3 - 1, 2 * steps - 1, 5 * steps]
-    assert [float(model.shift(int64(step))) for step in thirds] == pytest.approx(found, rel=0.1)
