@@ -192,6 +192,7 @@ def scatter(
     elif prior is not None:
         axes.legend(loc="upper right", fontsize=9)
     canvas.draw()
+    canvas.draw()  # Only now the labels have their place: the first time made the axes square.
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
