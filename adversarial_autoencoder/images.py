@@ -6,6 +6,7 @@ images of a picture in one batch and hands over arrays.
 
 import contextlib
 import io
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -191,6 +192,7 @@ def scatter(
     elif prior is not None:
         axes.legend(loc="upper right", fontsize=9)
     canvas.draw()
+    canvas.draw()  # Only now the labels have their place: the first time made the axes square.
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
@@ -283,6 +285,38 @@ def mistakes(
         ImageDraw.Draw(text).text(place, words, fill=170, font=font, anchor="mm")
         tile[-caption:] = np.asarray(text)[..., np.newaxis]
     return grid(tiles, n_columns, gap=4)
+
+
+def sprite(
+    images: np.ndarray, labels: np.ndarray, n_classes: int, most: int = 4096
+) -> tuple[np.ndarray, int]:
+    """Lays thumbnails out for TensorBoard's projector: square ones, row by row, without gaps.
+
+    Grey images are drawn on white in the colour of their class, so that points are coloured by
+    label at first sight.
+
+    Args:
+      images: uint8 [n, height, width, 1 or 3].
+      labels: int [n], in 0 to n_classes - 1.
+      n_classes: for the colours.
+      most: pixels that the picture may be wide or high; browsers refuse to draw larger ones. Larger
+        images are thinned out.
+
+    Returns:
+      The picture, uint8 [height, width, 3], and the side of a thumbnail in pixels.
+    """
+    n_columns = math.ceil(math.sqrt(len(images)))
+    thinning = math.ceil(n_columns * max(images.shape[1:3]) / most)
+    thumbnails = images[:, ::thinning, ::thinning]
+    if images.shape[-1] == 1:
+        missing = np.rint(255 * (1 - _class_colours(n_classes)[labels, :3])).astype(np.uint16)
+        thumbnails = 255 - thumbnails * missing[:, np.newaxis, np.newaxis] // 255
+    # The projector draws every point as a square, and would stretch what is none.
+    side = max(thumbnails.shape[1:3])
+    spare = [(side - n, side - n + 1) for n in thumbnails.shape[1:3]]
+    margins = [(0, 0), *((less // 2, more // 2) for less, more in spare), (0, 0)]
+    thumbnails = np.pad(thumbnails.astype(np.uint8), margins, constant_values=255)
+    return grid(thumbnails, n_columns, gap=0, ground=255), side
 
 
 def save_png(path: str | os.PathLike, picture: np.ndarray, scale: int | None = None) -> None:

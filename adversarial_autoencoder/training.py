@@ -21,6 +21,7 @@ from adversarial_autoencoder import (
     optimizers,
     options,
     pictures,
+    projector,
     randomness,
     runs,
 )
@@ -176,6 +177,8 @@ def main(model_class: type[Model], values: flags.FlagValues) -> None:
     with model.averaged():
         if not values.train or values.generate or values.visualize:
             pictures.write(pictures.asked_for(model, data), run)
+        if not (values.train or values.epoch or values.generate or values.visualize):
+            projector.write(model, data, run)
         if values.evaluate:
             evaluate(model, data, run, step, pathlib.Path(values.results_dir) / "Classifiers")
         if values.show:
@@ -500,6 +503,7 @@ class Recorder:
                 line = self._log(step, {"Test Accuracy": accuracy})
                 tqdm.write(f"Best on validation images is epoch {epoch}: {line}")
             pictures.write(pictures.usual(self.model, self.data, at_end=True), self.run, step)
+        projector.write(self.model, self.data, self.run)
 
     def _log(self, step: int, losses: Mapping[str, float]) -> str:
         line = ", ".join([f"step {step}", *(f"{name} {loss:.6g}" for name, loss in losses.items())])

@@ -33,8 +33,12 @@ DEFAULTS = dict(
     initializer="he",
     learning_rate=0.0003,
     beta1=0.5,
-    n_epochs=60,
-    learning_rate_drops="40,55",
+    noise_stddev=0.2,  # Without it, test images stray from the petals that training images fill.
+    averaging=0.999,
+    discriminator_rate=5.0,
+    generator_rate=5.0,
+    n_epochs=40,
+    learning_rate_drops="28,36",
 )
 
 

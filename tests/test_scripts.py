@@ -50,7 +50,7 @@ def start(npz, tmp_path):
 
 
 def events(run):
-    for file in sorted((run / "Tensorboard").iterdir()):
+    for file in sorted((run / "Tensorboard").glob("events*")):
         for record in tf.data.TFRecordDataset(str(file)):
             yield event_pb2.Event.FromString(record.numpy())
 

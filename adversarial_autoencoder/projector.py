@@ -1,0 +1,67 @@
+"""TensorBoard's projector: test codes as points to turn around, each with its image and label."""
+
+import pathlib
+
+from adversarial_autoencoder import evaluation, images, runs
+from adversarial_autoencoder.datasets import Dataset
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins import projector
+
+MOST_CODES = 2000  # What the projector still turns and clusters smoothly, in a browser.
+FOLDER = "projector"  # Below the run's Tensorboard/; its configuration lies beside the events.
+
+
+def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
+    """Writes the codes of test images for the projector, over those of before.
+
+    The files are codes (one a line), metadata (the label; where the model gives labels, beside it
+    the one that it gives) and a sprite of thumbnails.
+
+    Args:
+      model: as in the module `training`; one that exports no encoder has no codes worth a look,
+        and nothing is written.
+      data: its data set.
+      run: where to.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    if "encoder" not in model.exports():
+        return
+    n = len(data.test)  # Of all parts of it, as it may be sorted by label.
+    test = data.test[np.linspace(0, n - 1, min(n, MOST_CODES)).astype(int)]
+    codes = evaluation.draw_codes(model, test.images)
+    if codes.shape[1] < 3:  # Of fewer dimensions the projector shows nothing at all.
+        codes = np.pad(codes, ((0, 0), (0, 3 - codes.shape[1])))
+    columns = {"label": [data.class_names[k] for k in test.labels]}
+    if model.classify is not None:
+        given = evaluation.classify(model.classify, test.images)
+        columns["given"] = [data.class_names[k] for k in given]
+    sprite, side = images.sprite(test.images, test.labels, data.n_classes)
+
+    config = projector.ProjectorConfig()
+    embedding = config.embeddings.add()
+    embedding.tensor_name = "Test codes"
+    embedding.tensor_path = f"{FOLDER}/codes.tsv"
+    embedding.tensor_shape.extend(codes.shape)
+    embedding.metadata_path = f"{FOLDER}/metadata.tsv"
+    embedding.sprite.image_path = f"{FOLDER}/sprite.png"
+    embedding.sprite.single_image_dim.extend([side, side])
+
+    folder = run.tensorboard / FOLDER
+    with runs.saving(run.path):
+        folder.mkdir(exist_ok=True)
+        _write_table(folder / "codes.tsv", [[f"{v:.6g}" for v in code] for code in codes.tolist()])
+        rows = [list(row) for row in zip(*columns.values(), strict=True)]
+        # The projector wants no heading over a single column.
+        _write_table(folder / "metadata.tsv", [list(columns), *rows] if len(columns) > 1 else rows)
+        images.save_png(folder / "sprite.png", sprite, scale=1)
+        projector.visualize_embeddings(str(run.tensorboard), config)
+
+
+def _write_table(path: pathlib.Path, rows: list[list[str]]) -> None:
+    # A cell keeps to its line and column; a line without a word would be passed over.
+    lines = ["\t".join(" ".join(cell.split()) or "?" for cell in row) for row in rows]
+    runs.write_atomically(path, "".join(f"{line}\n" for line in lines))
