@@ -356,10 +356,16 @@ class AdversarialAutoencoder(training.Model):
     def encode(self, x, training=False):
         return self.encoder(x, training=training)[1]
 
-    def both_codes(self, split):
-        """The s and the mean z of all images of a split, float32 [n, s_dim] and [n, z_dim]."""
-        codes = evaluation.encode(lambda x: tf.concat(self.encoder(x)[:2], 1), split.images)
-        return np.split(codes, [self.flags.s_dim], axis=1)
+    def all_codes(self, split):
+        """Codes of all images of a split: `s` [n, s_dim]; `z` and its `z_mean` [n, z_dim]; float32.
+
+        z is drawn, always with the same noise: that is the code that the decoder learned from.
+        """
+        codes = evaluation.encode(lambda x: tf.concat(self.encoder(x), 1), split.images)
+        s, mean, stddev = np.split(codes, [self.flags.s_dim, -self.flags.z_dim], axis=1)
+        generator = randomness.numpy_generator(0, "z of images")
+        z = mean + stddev * generator.standard_normal(mean.shape, np.float32)
+        return {"z": z, "z_mean": mean, "s": s}
 
     def decode_both(self, s, z):
         """Images, flat float32 [n, input_dim], of codes, in parts."""
@@ -380,15 +386,19 @@ class AdversarialAutoencoder(training.Model):
         """The paper's four: swapped codes, interpolated codes, nearest neighbours, new images."""
         pool = data.test[:RETRIEVED_AMONG]
         rows = one_of_each(pool.labels)[:SHOWN]
-        all_s, all_z = self.both_codes(pool)
-        s, z, x, n = all_s[rows], all_z[rows], pool.images[rows], len(rows)
+        codes = self.all_codes(pool)
+        s, z, x, n = codes["s"][rows], codes["z_mean"][rows], pool.images[rows], len(rows)
         shown = functools.partial(images.style_grid, n_classes=8, sources=x)
+
+        def nearest(codes):
+            return evaluation.neighbours(codes, rows, 8).ravel()
+
         new = self.sample_prior(8 * n, -1).numpy()
         return {
             "swaps": self.swaps(data, s, z, x),
             "interpolation": self.interpolation(data, s[[0, -1]], z[[0, -1]], x[[0, -1]]),
-            "neighbours_by_s": shown(pool.images[evaluation.neighbours(all_s, rows, 8).ravel()]),
-            "neighbours_by_z": shown(pool.images[evaluation.neighbours(all_z, rows, 8).ravel()]),
+            "neighbours_by_s": shown(pool.images[nearest(codes["s"])]),
+            "neighbours_by_z": shown(pool.images[nearest(codes["z_mean"])]),
             "generated": shown(data.as_images(self.decode_both(s.repeat(8, axis=0), new))),
         }
 
@@ -425,19 +435,20 @@ def as_bytes(x):
 
 
 def measure_disentangling(model, data, cache_dir):
-    """Returns the errors of the same small network on z, on s and on pixels, printed as a table.
+    """Returns the errors of the same small network on codes and on pixels, printed as a table.
 
-    Each is `<what>_error_on_<z, s or pixels>_<train or test>`, beside `<what>_error_by_chance`,
-    that of always giving the training images' commonest value. What is to be read is the identity
-    and each factor that is a choice; `factors` is their average. Of identities that no training
-    image shows every second test image is for training. Of factors that are a measure there is R²,
-    see `evaluation.style_factor_r2`, with `z_` or `s_` before it. Mathieu et al. 2016, table 1.
+    Each is `<what>_error_on_<z, z_mean, s or pixels>_<train or test>`, with z drawn as for the
+    decoder; beside `<what>_error_by_chance`, that of always giving the commonest training value.
+    What is to be read is the identity and each factor that is a choice; `factors` is their average.
+    Of identities that no training image shows every second test image is for training. Of factors
+    that are a measure there is R², see `evaluation.style_factor_r2`, with `z_`, `z_mean_` or `s_`
+    before it. Mathieu et al. 2016, table 1.
     """
     train, test = data.train, data.test
-    codes = {}
-    for name, split in (("train", train), ("test", test)):
-        s, z = model.both_codes(split)
-        codes[name] = {"z": z, "s": s, "pixels": pixels(split.images)}
+    codes = {
+        name: model.all_codes(split) | {"pixels": pixels(split.images)}
+        for name, split in (("train", train), ("test", test))
+    }
     learnt_from = {"identity": (codes["train"], train.labels, codes["test"], test.labels)}
     if shows_unseen(data):
         even, odd = ({k: v[i::2] for k, v in codes["test"].items()} for i in (0, 1))
@@ -457,7 +468,7 @@ def measure_disentangling(model, data, cache_dir):
     if choices:
         table["factors"] = np.mean([table[name] for name in choices], axis=0)
     columns = [f"on_{code}_{part}" for code in codes["test"] for part in codes] + ["by_chance"]
-    print("".join(f"{name:>16}" for name in ["error, %", *columns]))
+    print("".join(f"{name:>16}" for name in ["error", *columns]))
     for what, row in table.items():
         print(f"{what:>16}" + "".join(f"{error:16.2%}" for error in row))
         metrics |= {f"{what}_error_{k}": float(v) for k, v in zip(columns, row, strict=True)}
@@ -466,7 +477,7 @@ def measure_disentangling(model, data, cache_dir):
         {name: split.factors[name] for name in sorted(varying - set(choices))}
         for split in (train, test)
     ]
-    for code in ("z", "s"):
+    for code in ("z", "z_mean", "s"):
         x_train, x_test = codes["train"][code], codes["test"][code]
         found = evaluation.style_factor_r2(x_train, measures[0], x_test, measures[1])
         metrics |= {f"{code}_{name}": value for name, value in found.items()}
@@ -474,13 +485,13 @@ def measure_disentangling(model, data, cache_dir):
 
 
 def measure_neighbours(model, data, cache_dir):
-    """Returns how often the test image nearest by s, or by z, has the same identity; and by chance.
+    """Returns how often the test image nearest by a code has the same identity; and by chance.
 
-    `s_neighbour_accuracy`, `z_neighbour_accuracy` and `neighbour_chance`, 0 to 1.
+    `<z, z_mean or s>_neighbour_accuracy` and `neighbour_chance`, 0 to 1.
     """
     labels, rows = data.test.labels, np.arange(len(data.test))
     metrics = {}
-    for name, codes in zip("sz", model.both_codes(data.test), strict=True):
+    for name, codes in model.all_codes(data.test).items():
         nearest = evaluation.neighbours(codes, rows)[:, 0]
         metrics[f"{name}_neighbour_accuracy"] = float(np.mean(labels[nearest] == labels))
     counts = np.bincount(labels)
@@ -497,10 +508,10 @@ def measure_swaps(model, data, cache_dir):
     if shows_unseen(data):
         return {}
     classifier = evaluation.cached_classifier(data, cache_dir)
-    s, z = model.both_codes(data.test)
+    codes = model.all_codes(data.test)
     generator = randomness.numpy_generator(0, "swapped images")
     of_s, of_z = generator.integers(len(data.test), size=[2, evaluation.N_GENERATED])
-    x = data.as_images(model.decode_both(s[of_s], z[of_z]))
+    x = data.as_images(model.decode_both(codes["s"][of_s], codes["z"][of_z]))
     found = evaluation.content_accuracy(classifier, x, data.test.labels[of_s])
     return found | {"classifier_accuracy": classifier.accuracy}
 

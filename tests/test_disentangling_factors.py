@@ -387,9 +387,11 @@ def test_it_trains_and_draws_and_measures_and_loads_its_run_again(start, quick_m
     run = start("--train", "--evaluate")
     assert {path.name for path in (run / "images").iterdir()} == PICTURES
     metrics = json.loads((run / "metrics.json").read_text())
-    errors = {f"on_{c}_{part}" for c in ("z", "s", "pixels") for part in ("train", "test")}
+    codes, parts = ("z", "z_mean", "s", "pixels"), ("train", "test")
+    errors = {f"on_{code}_{part}" for code in codes for part in parts}
     assert metrics.keys() >= {f"identity_error_{name}" for name in errors | {"by_chance"}}
-    assert metrics.keys() >= {"s_neighbour_accuracy", "z_neighbour_accuracy", "neighbour_chance"}
+    assert metrics.keys() >= {f"{code}_neighbour_accuracy" for code in codes[:3]}
+    assert "neighbour_chance" in metrics
     assert metrics.keys() >= {"content_accuracy", "classifier_accuracy", "reconstruction_mse"}
     assert "on_pixels_test" in capsys.readouterr().out
     for path in (run / "images").iterdir():
@@ -489,6 +491,17 @@ def test_large_images_are_halved_for_the_network_that_learns_from_pixels():
     rows = script.pixels(x)
     assert rows.shape == (2, 32 * 32 * 3)
     assert rows[1, 3 + 2] == x[1, :2, 2:4, 2].mean()
+
+
+def test_z_is_drawn_around_its_mean_and_always_the_same(data):
+    model = build(data)
+    codes, x = model.all_codes(data.test), data.test.images.reshape(30, 90) / np.float32(255)
+    s, mean, stddev = model.encoder(x)
+    np.testing.assert_allclose(codes["s"], s, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(codes["z_mean"], mean, rtol=1e-5, atol=1e-6)
+    noise = (codes["z"] - mean) / stddev
+    assert abs(np.mean(noise)) < 0.2 and 0.8 < np.std(noise) < 1.2
+    np.testing.assert_array_equal(codes["z"], model.all_codes(data.test)["z"])
 
 
 def test_swaps_take_s_from_the_top_and_z_from_the_left(data):
