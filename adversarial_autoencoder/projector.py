@@ -39,7 +39,7 @@ def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
     if model.classify is not None:
         given = evaluation.classify(model.classify, test.images)
         columns["given"] = [data.class_names[k] for k in given]
-    sprite, side = images.sprite(test.images, test.labels, data.n_classes)
+    sprite, side = images.sprite(test.images, test.labels, len(data.class_names))
 
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add()
