@@ -211,7 +211,7 @@ def load(
     if name.endswith(".npz"):
         dataset = _from_npz(os.path.expanduser(name), by_identity)
     elif name == "auto":
-        dataset = _auto(data_dir, n_images)
+        dataset = _auto(data_dir, 0 if unseen else n_images)
     elif name.lower() == "mnist":  # As TFDS takes it.
         dataset = _mnist(data_dir)
     elif name in GLYPHS:
@@ -424,6 +424,8 @@ def _npz_split(file: np.lib.npyio.NpzFile, path: str, part: str) -> Split:
             f"{path}: factors_{part} has shape {factors.shape}, but {len(split)} images and "
             f"{names.size} factor_names are there: make it [{len(split)}, {names.size}]"
         )
+    if factors.dtype.kind not in "biuf" or not np.all(np.isfinite(factors)):
+        raise UserError(f"{path}: factors_{part} must be finite numbers: number what has names")
     return dataclasses.replace(split, factors=dict(zip(names.tolist(), factors.T, strict=True)))
 
 
@@ -646,7 +648,8 @@ def _dataset(name: str, train: Split, test: Split, by_identity: bool = False) ->
             f"is kept for validation: add images"
         )
     is_sorted = np.all(train.labels[1:] >= train.labels[:-1])
-    if is_sorted and by_identity:  # Each picture of a thing after the other, as is usual.
+    lost = np.setdiff1d(train.labels, train.labels[n_validation:])
+    if by_identity and (is_sorted or len(lost)):  # One thing after the other, as is usual.
         train = train[randomness.numpy_generator(0, "sorted images").permutation(len(train))]
     elif is_sorted:
         logging.warning(

@@ -557,7 +557,7 @@ def neighbours(codes: np.ndarray, queries: np.ndarray, n: int = 1) -> np.ndarray
     Returns:
       int [k, n], indices into codes.
     """
-    codes = np.asarray(codes, np.float32)
+    codes = np.asarray(codes - np.mean(codes, axis=0, dtype=np.float64), np.float32)
     parts = []
     for i in range(0, len(queries), _BLOCK):
         rows = queries[i : i + _BLOCK]

@@ -5,6 +5,7 @@ draws are functions of the seed and k.
 """
 
 import contextlib
+import functools
 import os
 import pathlib
 import shlex
@@ -225,9 +226,17 @@ def adam(
     variables: Sequence[keras.Variable],
     factor: float = 1.0,
     every: int = 1,
+    now: tf.Variable | None = None,
 ) -> optimizers.FusedAdam:
-    """Returns the Adam of one phase: for these variables, at `learning_rate(…, factor, every)`."""
-    return optimizers.adam(learning_rate(data, values, factor, every), values.beta1, variables)
+    """Returns the Adam of one phase: for these variables, at `learning_rate(…, factor, every)`.
+
+    A phase that leaves out steps as they come gives `now`, which holds the run's step, and its
+    rate is the run's, not that of its own count.
+    """
+    rate = learning_rate(data, values, factor, every)
+    if now is not None and callable(rate):
+        rate = functools.partial(rate, now)
+    return optimizers.adam(rate, values.beta1, variables)
 
 
 class Batches:

@@ -216,7 +216,7 @@ def plain_disentangling(data, flags):
             x12 = decoder([s2, z1], training=True)
             real = discriminator([y2, x2], training=True)
             fake = discriminator([y2, x12], training=True)
-            discriminator_loss = losses.discriminator(real, fake, flags.real_target)
+            discriminator_loss = losses.discriminator(real, fake, 1 - flags.label_smoothing)
         gradients = tape.gradient(discriminator_loss, discriminator_variables)
         discriminator_adam.apply_gradients(zip(gradients, discriminator_variables, strict=True))
         return loss, discriminator_loss

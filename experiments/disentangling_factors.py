@@ -48,7 +48,8 @@ CONVOLUTIONS = {
     "small": ((5, 2, 2), (5, 4, 2), (5, 8, 2)),
     "big": ((3, 2, 1), (3, 2, 2), (3, 4, 1), (3, 4, 2), (3, 8, 1), (3, 8, 2)),
 }
-SHOWN, RETRIEVED_AMONG = 10, 4000  # Test images: things in a picture, and those searched.
+# Test images: things in a picture, and those searched for the nearest of one, and how many.
+SHOWN, RETRIEVED_AMONG, NEIGHBOURS = 10, 4000, 8
 MOST_PIXELS = 4096  # Of an image, for the network that learns from pixels.
 
 
@@ -56,11 +57,14 @@ class Triplets(training.Batches):
     """Triplets of images (x1, x1', x2), the first two of the same identity.
 
     Raises:
-      UserError: there are fewer than two identities, or one has a single image.
+      UserError: there are fewer than two identities or triplets, or one identity has a single
+        image.
     """
 
     def __init__(self, data, split, batch_size, seed):
         super().__init__(split, data.n_classes, batch_size, seed)
+        if batch_size < 2:
+            raise UserError("--batch_size=1: x2 is the x1 of another triplet, so give 2 or more")
         counts = np.bincount(split.labels, minlength=data.n_classes)
         if np.sum(counts > 0) < 2:
             raise UserError(
@@ -200,6 +204,12 @@ class AdversarialAutoencoder(training.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
+        if flags.pretraining_epochs >= flags.n_epochs:
+            raise UserError(
+                f"--pretraining_epochs={flags.pretraining_epochs} leaves none of "
+                f"--n_epochs={flags.n_epochs} for the second step: give fewer"
+            )
+        self.now = tf.Variable(0, trainable=False, dtype=tf.int64)  # The step.
         self.triplets = Triplets(data, self.training_images(data), flags.batch_size, flags.seed)
         start = {"initializer": flags.initializer, "seed": flags.seed}
         dense = functools.partial(layers.dense, **start)
@@ -220,7 +230,7 @@ class AdversarialAutoencoder(training.Model):
         self.autoencoder_variables = layers.variables(networks, "e_", "d_")
         self.discriminator_variables = layers.variables(networks, "dc_")
 
-        adam = functools.partial(training.adam, data, flags)
+        adam = functools.partial(training.adam, data, flags, now=self.now)
         self.autoencoder_optimizer = adam(self.autoencoder_variables)
         self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
         if self.specified:
@@ -231,16 +241,25 @@ class AdversarialAutoencoder(training.Model):
     @classmethod
     def load_data(cls, values):
         where = (values.dataset, values.data_dir, values.n_images)
-        return datasets.load(*where, by_identity=True, unseen=values.unseen)
+        data = datasets.load(*where, by_identity=True, unseen=values.unseen)
+        if len(data.test) <= NEIGHBOURS:
+            raise UserError(
+                f"{data.name} has {len(data.test)} test images, too few to show the "
+                f"{NEIGHBOURS} nearest of one: add some"
+            )
+        if taken := {"identity", "factors"} & data.test.factors.keys():
+            raise UserError(f"{data.name}: no factor can be called {min(taken)}: rename it")
+        return data
 
     @tf.function
     def train_step(self, x, y, step):
+        self.now.assign(step)
         if not self.specified:
             return self.disentangle(step)
         # Two steps: first s learns to classify; then it is frozen, and the rest learns.
         return tf.cond(
             step < self.pretraining_steps,
-            lambda: self.pretrain(x, y),
+            lambda: self.pretrain(x, y, step),
             lambda: self.disentangle(step),
         )
 
@@ -322,7 +341,7 @@ class AdversarialAutoencoder(training.Model):
             # Each by itself: normalized together, the one kind would give away the other.
             real = self.discriminator([y2, x2], training=True)
             fake = self.discriminator([y2, tf.stop_gradient(x12)], training=True)
-            loss = losses.discriminator(real, fake, self.flags.real_target)
+            loss = losses.discriminator(real, fake, 1 - self.flags.label_smoothing)
         right = tf.concat([real > 0, fake < 0], 0)
         accuracy = tf.reduce_mean(tf.cast(right, tf.float32))
 
@@ -334,9 +353,9 @@ class AdversarialAutoencoder(training.Model):
         tf.cond(accuracy < self.flags.discriminator_ceiling, learn, lambda: False)
         return loss, accuracy
 
-    def pretrain(self, x, y):
+    def pretrain(self, x, y, step):
         with tf.GradientTape() as tape:
-            s = self.specified(x, training=True)
+            s = self.specified(self.add_noise(x, step), training=True)
             loss = losses.classification(y, self.classifier(s, training=True))
         gradients = tape.gradient(loss, self.specified_variables)
         self.specified_optimizer.apply(gradients)
@@ -384,22 +403,23 @@ class AdversarialAutoencoder(training.Model):
 
     def pictures(self, data):
         """The paper's four: swapped codes, interpolated codes, nearest neighbours, new images."""
-        pool = data.test[:RETRIEVED_AMONG]
+        n = len(data.test)  # Images of all parts of it, as it may be sorted.
+        pool = data.test[np.linspace(0, n - 1, min(n, RETRIEVED_AMONG)).astype(int)]
         rows = one_of_each(pool.labels)[:SHOWN]
         codes = self.all_codes(pool)
         s, z, x, n = codes["s"][rows], codes["z_mean"][rows], pool.images[rows], len(rows)
-        shown = functools.partial(images.style_grid, n_classes=8, sources=x)
+        shown = functools.partial(images.style_grid, n_classes=NEIGHBOURS, sources=x)
 
         def nearest(codes):
-            return evaluation.neighbours(codes, rows, 8).ravel()
+            return evaluation.neighbours(codes, rows, NEIGHBOURS).ravel()
 
-        new = self.sample_prior(8 * n, -1).numpy()
+        new = self.sample_prior(NEIGHBOURS * n, -1).numpy()
         return {
             "swaps": self.swaps(data, s, z, x),
             "interpolation": self.interpolation(data, s[[0, -1]], z[[0, -1]], x[[0, -1]]),
             "neighbours_by_s": shown(pool.images[nearest(codes["s"])]),
             "neighbours_by_z": shown(pool.images[nearest(codes["z_mean"])]),
-            "generated": shown(data.as_images(self.decode_both(s.repeat(8, axis=0), new))),
+            "generated": shown(data.as_images(self.decode_both(s.repeat(NEIGHBOURS, axis=0), new))),
         }
 
     def swaps(self, data, s, z, x):
@@ -451,8 +471,12 @@ def measure_disentangling(model, data, cache_dir):
     }
     learnt_from = {"identity": (codes["train"], train.labels, codes["test"], test.labels)}
     if shows_unseen(data):
-        even, odd = ({k: v[i::2] for k, v in codes["test"].items()} for i in (0, 1))
-        learnt_from["identity"] = even, test.labels[::2], odd, test.labels[1::2]
+        order = np.argsort(test.labels, kind="stable")
+        x_and_y = [
+            ({name: values[rows] for name, values in codes["test"].items()}, test.labels[rows])
+            for rows in (order[::2], order[1::2])
+        ]
+        learnt_from["identity"] = *x_and_y[0], *x_and_y[1]
     varying = {name for name in train.factors if np.ptp(test.factors[name]) > 0}
     choices = sorted(name for name in varying if evaluation.is_choice(train.factors[name]))
     for name in choices:
@@ -500,24 +524,31 @@ def measure_neighbours(model, data, cache_dir):
 
 
 def measure_swaps(model, data, cache_dir):
-    """Returns as what an independent classifier reads test images with swapped codes.
+    """Returns what becomes of test images whose codes are swapped.
 
-    `content_accuracy` is the share read as the identity that s came from; z came from any image.
-    Nothing if test images are of identities that no classifier could learn.
+    `reconstruction_mse_with_others_z` is as `reconstruction_mse`, with the z of any other image:
+    equal to it where the decoder does not listen to z. `content_accuracy` is the share of images
+    with s of one test image and z of one of another identity that an independent classifier reads
+    as the identity of s; none if no training image shows the identities.
     """
-    if shows_unseen(data):
-        return {}
-    classifier = evaluation.cached_classifier(data, cache_dir)
-    codes = model.all_codes(data.test)
+    codes, labels, n = model.all_codes(data.test), data.test.labels, len(data.test)
     generator = randomness.numpy_generator(0, "swapped images")
-    of_s, of_z = generator.integers(len(data.test), size=[2, evaluation.N_GENERATED])
+    others = generator.permutation(n)
+    x = data.as_images(model.decode_both(codes["s"][others], codes["z_mean"][np.roll(others, 1)]))
+    found = evaluation.reconstruction_mse(data.test.images[others], x)
+    metrics = {"reconstruction_mse_with_others_z": found["reconstruction_mse"]}
+    if shows_unseen(data):
+        return metrics
+    classifier = evaluation.cached_classifier(data, cache_dir)
+    pairs = generator.integers(n, size=[2, 10 * evaluation.N_GENERATED])
+    of_s, of_z = pairs[:, labels[pairs[0]] != labels[pairs[1]]][:, : evaluation.N_GENERATED]
     x = data.as_images(model.decode_both(codes["s"][of_s], codes["z"][of_z]))
-    found = evaluation.content_accuracy(classifier, x, data.test.labels[of_s])
-    return found | {"classifier_accuracy": classifier.accuracy}
+    metrics |= evaluation.content_accuracy(classifier, x, labels[of_s])
+    return metrics | {"classifier_accuracy": classifier.accuracy}
 
 
 def shows_unseen(data):
-    return bool(np.any(data.test.labels >= data.n_classes))
+    return not np.all(np.isin(data.test.labels, data.train.labels))
 
 
 def pixels(x):
@@ -551,7 +582,7 @@ def define_flags(flags):
     weight("kl_weight", 0.6, "of KL(z || N(0, 1)), divided by the number of pixel values")
     weight("kl_start", 0.0, "times its weight more at the start, falling to 0 in the first epoch")
     options.number(flags, "discriminator_rate", 1.0, "its own, times the learning rate")
-    options.number(flags, "real_target", 0.95, "what it is to say of real images; 1 is too sure")
+    options.fraction(flags, "label_smoothing", 0.05, "it says 1 less this of real images")
     options.number(
         flags,
         "discriminator_ceiling",

@@ -51,7 +51,8 @@ def fake(labels, shape=(6, 5, 3), test_labels=None, **factors):
 def step_of(model, step=0):
     n, data = model.flags.batch_size, model.triplets
     x = tf.random.stateless_uniform([n, data.images.shape[1]], [0, 0])
-    return model.train_step(x, tf.one_hot(np.arange(n) % 3, 3), tf.constant(step, tf.int64))
+    y = tf.one_hot(np.arange(n) % data.n_classes, data.n_classes)
+    return model.train_step(x, y, tf.constant(step, tf.int64))
 
 
 def kernels(network):
@@ -140,6 +141,8 @@ def test_an_identity_with_one_image_is_told_and_so_is_a_lone_identity():
         build(fake([0, 0, 0, 1, 2, 2]))
     with pytest.raises(UserError, match="show one identity only"):
         build(fake([2, 2, 2]))
+    with pytest.raises(UserError, match="--batch_size=1: x2 is the x1 of another triplet"):
+        build(fake([0, 0, 1, 1]), "--batch_size=1")
 
 
 # Networks.
@@ -178,7 +181,7 @@ def test_the_discriminator_adds_a_plane_of_the_identity_at_each_of_three_layers(
 
 
 def test_the_exported_networks_open_and_fit_together(start):
-    run = start("--train", "--n_epochs=1", "--pretraining_epochs=1")
+    run = start("--train", "--n_epochs=2", "--pretraining_epochs=1")
     load = keras.models.load_model
     encoder, decoder = (load(run / "Saved_models" / f"{n}.keras") for n in ("encoder", "decoder"))
     s, z, _ = encoder(np.zeros([2, 90], np.float32))
@@ -253,8 +256,10 @@ def test_swapped_images_meet_the_discriminator_with_the_identity_of_their_s(data
 
     model.decoder, model.discriminator = decode, discriminate
     step = tf.constant(3, tf.int64)
+    triplets = model.triplets.triplets(step)
+    _, _, x2, _, y2 = (v.numpy() for v in triplets)
+    s_of_both = model.encoder(tf.concat(triplets[:2], 0), training=True)[0].numpy()
     model.train_step.python_function(None, None, step)
-    _, _, x2, _, y2 = (v.numpy() for v in model.triplets.triplets(step))
     (real_y, real), (fake_y, fake_x), (y, x) = seen
     for identity in (real_y, fake_y, y):
         np.testing.assert_array_equal(identity, y2)
@@ -262,9 +267,42 @@ def test_swapped_images_meet_the_discriminator_with_the_identity_of_their_s(data
     np.testing.assert_array_equal(fake_x, x)
     ((s, z),) = decoded
     n = len(x2)
+    np.testing.assert_allclose(s[: 2 * n], s_of_both, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(s[2 * n :], np.roll(s[:n], -1, axis=0))
     np.testing.assert_array_equal(z[:n], z[n : 2 * n])
     np.testing.assert_array_equal(z[:n], z[2 * n :])
+
+
+def test_both_copies_of_an_image_are_compared_with_it(data):
+    """The copy by its own s, and that by the s of another image of its identity."""
+    model = build(data)
+    n, kind = model.flags.batch_size, model.flags.reconstruction_loss
+    x1, *_ = model.triplets.triplets(tf.constant(3, tf.int64))
+    offsets = tf.repeat([0.1, 0.2, 0.3], n)[:, tf.newaxis]
+    decoder = model.decoder
+    model.decoder = lambda codes, **settings: (
+        0 * decoder(codes, **settings) + tf.tile(x1, [3, 1]) + offsets
+    )
+    told = model.disentangle(tf.constant(3, tf.int64))
+    for name, offset in (("Autoencoder Loss", 0.1), ("Swap Loss", 0.2)):
+        wanted = losses.reconstruction(x1, x1 + offset, kind)
+        assert float(told[name]) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_the_divergence_weighs_more_in_the_first_epoch_of_disentangling(data):
+    model = build(data, "--kl_weight=3", "--kl_start=20", "--pretraining_epochs=1")  # 11 steps.
+    weights = [float(model.kl_weight(tf.constant(step, tf.int64))) for step in (11, 22, 30)]
+    np.testing.assert_allclose(weights, [63, 3, 3])
+
+
+def test_rates_drop_at_an_epoch_of_the_run_whatever_an_update_left_out(data):
+    words = ("--learning_rate_drops=2", "--discriminator_ceiling=1e-9", "--discriminator_rate=2")
+    model = build(data, *words, "--n_epochs=3")  # Epochs of 11 steps.
+    names = ("autoencoder_optimizer", "discriminator_optimizer")
+    for step, rates in ((21, [1e-3, 2e-3]), (22, [1e-4, 2e-4])):
+        step_of(model, step)
+        found = [float(getattr(model, name).learning_rate) for name in names]
+        np.testing.assert_allclose(found, rates, rtol=1e-5)
 
 
 def test_two_steps_teach_s_first_and_then_freeze_it(data):
@@ -329,6 +367,46 @@ def test_unseen_identities_are_loaded_only_where_they_are_welcome(unseen_npz):
     np.testing.assert_array_equal(data.train.factors["hat"], data.train.labels % 2)
 
 
+def grouped_npz(path, **arrays):
+    """Eleven identities, one after the other, but not in the order of their numbers."""
+    labels = np.repeat([7, 3, 9, 1, 0, 2, 4, 5, 6, 8, 10], 10)
+    pixels = np.broadcast_to(labels[:, None, None].astype(np.uint8), [110, 6, 6])
+    for part in ("train", "test"):
+        arrays |= {f"x_{part}": pixels, f"y_{part}": labels}
+    np.savez(path, **arrays)
+    return str(path)
+
+
+def test_no_identity_is_lost_to_validation_where_images_come_one_identity_after_the_other(tmp_path):
+    data = datasets.load(grouped_npz(tmp_path / "grouped.npz"), by_identity=True)
+    assert set(data.train.labels) == set(range(11))
+    assert not script.shows_unseen(data)
+
+
+@pytest.mark.parametrize(
+    "names, values, told",
+    [
+        (["hat"], [["red"]] * 110, "must be finite numbers: number what has names"),
+        (["hat"], [[np.nan]] * 110, "must be finite numbers: number what has names"),
+        (["identity"], [[1]] * 110, "no factor can be called identity: rename it"),
+    ],
+)
+def test_factors_that_cannot_be_read_are_told_before_training(names, values, told, start, tmp_path):
+    factors = {"factors_train": values, "factors_test": values, "factor_names": names}
+    path = grouped_npz(tmp_path / "factors.npz", **factors)
+    with pytest.raises(UserError, match=told):
+        start("--train", dataset=path)
+    assert not (tmp_path / "Disentangling").exists()
+
+
+def test_too_few_test_images_for_the_pictures_are_told_before_training(start, tmp_path):
+    pixels, labels = np.zeros([40, 6, 6], np.uint8), np.arange(40) % 2
+    path = tmp_path / "few.npz"
+    np.savez(path, x_train=pixels, y_train=labels, x_test=pixels[:8], y_test=labels[:8])
+    with pytest.raises(UserError, match="has 8 test images, too few"):
+        start("--train", dataset=str(path))
+
+
 def test_classes_that_are_held_out_are_those_and_all_of_those_tested(npz):
     whole, data = datasets.load(npz), datasets.load(npz, by_identity=True, unseen=["0"])
     assert (data.n_classes, data.class_names) == (2, ("1", "2", "0"))
@@ -347,8 +425,9 @@ def test_of_small_norb_the_toy_is_the_identity(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(datasets, "_require_answer", lambda url: None)
 
+    n = 120
+
     def toys(builder, split, **settings):
-        n = 120
         rng = np.random.default_rng(0 if split == "train" else 1)
         among = [4, 6] if split == "train" else [0, 1]  # Other toys of the same categories.
         columns = {
@@ -369,6 +448,9 @@ def test_of_small_norb_the_toy_is_the_identity(monkeypatch, tmp_path):
     assert data.test.labels.min() == 10
     toys_of = [int(data.class_names[label]) for label in data.test.labels]
     np.testing.assert_array_equal(np.floor_divide(toys_of, 10), data.test.factors["category"])
+    model = build(data)
+    assert np.isfinite(step_of(model)["Swap Loss"])
+    assert model.decode_both(*(model.all_codes(data.test)[c] for c in "sz")).shape == (n, 96 * 96)
 
 
 # Runs.
@@ -466,6 +548,84 @@ def test_recipes_are_understood(recipe):
 # The table's and the pictures' ingredients.
 
 
+class Ideal:
+    """A model whose s is the identity and whose z is noise; its images are as bright as s."""
+
+    def __init__(self):
+        self.decoded = []
+
+    def all_codes(self, split):
+        rng = np.random.default_rng(len(split))
+        s = split.labels[:, np.newaxis] + 0.01 * rng.normal(size=[len(split), 1])
+        z = rng.normal(size=[len(split), 2])
+        return {"z": z, "z_mean": z / 2, "s": s.astype(np.float32)}
+
+    def decode_both(self, s, z):
+        self.decoded.append((s, z))
+        return np.repeat(np.rint(s) / 255, 36, axis=1).astype(np.float32)
+
+
+def brightness(images):
+    return 255 * images[:, 0, 0, 0]
+
+
+@pytest.fixture
+def alternating():
+    """200 images of four identities and as many of two others, in turn, as bright as the number."""
+
+    def split(labels):
+        pixels = np.broadcast_to(labels[:, None, None, None], [len(labels), 6, 6, 1])
+        return datasets.Split(pixels.astype(np.uint8), labels.astype(np.int32))
+
+    seen, unseen = split(np.arange(200) % 4), split(4 + np.arange(200) % 2)
+    return {
+        test: datasets.Dataset("fake", seen, seen, images, 4, tuple("abcdef"))
+        for test, images in (("seen", seen), ("unseen", unseen))
+    }
+
+
+def test_an_ideal_model_swaps_as_asked(alternating, monkeypatch):
+    data = alternating["seen"]
+
+    def classifier(x):
+        return np.rint(brightness(x)).astype(int)
+
+    classifier.accuracy = 1.0
+    monkeypatch.setattr(evaluation, "cached_classifier", lambda data, cache_dir: classifier)
+    model = Ideal()
+    metrics = script.measure_swaps(model, data, None)
+    assert metrics["content_accuracy"] == 1
+    assert metrics["reconstruction_mse_with_others_z"] == 0  # Since it does not listen to z.
+    (_, z), (s, swapped_z) = model.decoded
+    assert len(s) == evaluation.N_GENERATED
+    codes = model.all_codes(data.test)
+    of_z = {tuple(row): label for row, label in zip(codes["z"], data.test.labels, strict=True)}
+    assert all(of_z[tuple(z)] != round(float(s)) for s, z in zip(s[:, 0], swapped_z, strict=True))
+    assert sorted(map(tuple, z)) == sorted(map(tuple, codes["z_mean"]))
+
+
+def test_of_unseen_identities_no_classifier_is_asked(alternating):
+    metrics = script.measure_swaps(Ideal(), alternating["unseen"], None)
+    assert metrics.keys() == {"reconstruction_mse_with_others_z"}
+
+
+def test_neighbours_are_of_one_identity_by_an_ideal_s_and_not_by_its_z(alternating):
+    metrics = script.measure_neighbours(Ideal(), alternating["seen"], None)
+    assert metrics["s_neighbour_accuracy"] == 1
+    assert metrics["neighbour_chance"] == pytest.approx(49 / 199)
+    assert abs(metrics["z_neighbour_accuracy"] - 0.25) < 0.12
+
+
+@pytest.mark.parametrize("test", ["seen", "unseen"])
+def test_the_identity_is_read_from_an_ideal_s_and_not_from_its_z(test, alternating):
+    data = alternating[test]
+    metrics = script.measure_disentangling(Ideal(), data, None)
+    assert metrics["identity_error_on_s_test"] == 0 == metrics["identity_error_on_pixels_test"]
+    chance = metrics["identity_error_by_chance"]
+    assert chance == {"seen": 0.75, "unseen": 0.5}[test]
+    assert abs(metrics["identity_error_on_z_test"] - chance) < 0.15
+
+
 def test_errors_of_a_probe_are_those_of_its_labels():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 400) * 7
@@ -536,6 +696,8 @@ def test_an_interpolation_begins_and_ends_with_its_images(data):
         (["--model_size=huge"], "model_size"),
         (["--swap_weight=-1"], "swap_weight"),
         (["--discriminator_ceiling=0"], "must be a number above 0"),
+        (["--label_smoothing=1"], "at least 0 and below 1"),
+        (["--pretraining_epochs=2"], "leaves none of --n_epochs=2 for the second step"),
         (["--unseen=7"], "no class '7' to hold out"),
         (["--unseen=0,1"], "leave two or more to train on"),
         (["--visualize"], "--visualize means nothing to this script"),
