@@ -66,20 +66,29 @@ def kl_to_standard_normal(mean: tf.Tensor, stddev: tf.Tensor) -> tf.Tensor:
     return 0.5 * tf.reduce_mean(tf.reduce_sum(terms, axis=1))
 
 
-def confusion(logits: tf.Tensor, frequencies: tf.Tensor) -> tf.Tensor:
-    """Returns how far an adversary's guesses are from those of one that knows nothing, in nats.
+def dependence(codes: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Returns how much more alike codes of the same identity are than codes of different ones.
+
+    Alike is a sum of Gaussian kernels, near and wide, of the codes in units of their standard
+    deviations. In the mean over batches the difference is 0 only where codes and identities, all
+    as frequent, are independent: it is the Hilbert-Schmidt criterion (Gretton et al. 2005).
 
     Args:
-      logits: float32 [batch, n_classes], what it says of codes.
-      frequencies: float32 [n_classes], above 0, how frequent each class is; their sum is 1.
-
-    KL(frequencies || guesses). The negative of the adversary's own loss would be the smaller the
-    more it errs; but a code moved to where it guesses a wrong class tells as much, once it learns.
-    Tzeng et al. 2015, section 3.2.
+      codes: float32 [batch, dim].
+      y: identities, one-hot, float32 [batch, n_classes].
     """
-    guesses = tf.nn.log_softmax(logits)
-    terms = frequencies * (tf.math.log(frequencies) - guesses)
-    return tf.reduce_mean(tf.reduce_sum(terms, axis=1))
+    variance = tf.math.reduce_variance(codes, axis=0, keepdims=True)
+    codes = codes * tf.math.rsqrt(variance + 1e-9)
+    squares = tf.reduce_sum(codes**2, axis=1, keepdims=True)
+    distances = squares + tf.transpose(squares) - 2 * tf.matmul(codes, codes, transpose_b=True)
+    distances = distances / (2 * codes.shape[1])
+    alike = tf.exp(-distances) + tf.exp(-4 * distances)
+    same = tf.matmul(y, y, transpose_b=True)
+    pairs = 1 - tf.eye(len(y))
+    same, different = same * pairs, (1 - same) * pairs
+    of_same = tf.reduce_sum(same * alike) / tf.maximum(tf.reduce_sum(same), 1)
+    of_different = tf.reduce_sum(different * alike) / tf.maximum(tf.reduce_sum(different), 1)
+    return of_same - of_different
 
 
 def classification(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

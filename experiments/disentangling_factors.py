@@ -179,14 +179,6 @@ def decoder(dense, convolution, data, flags):
     return keras.Model([s, z], x, name="decoder")
 
 
-def latent_discriminator(dense, data, flags):
-    """Codes z [batch, z_dim] to logits [batch, n_classes]: of which identity is it?"""
-    z = keras.Input([flags.z_dim], name="z")
-    hidden = dense(z, 256, "l_dense_1", "relu")
-    hidden = dense(hidden, 256, "l_dense_2", "relu")
-    return keras.Model(z, dense(hidden, data.n_classes, "l_output"), name="latent_discriminator")
-
-
 def discriminator(dense, convolution, data, flags):
     """Identities, one-hot, and images, flat, to logits [batch, 1]: is it an image of that one?
 
@@ -219,8 +211,6 @@ class AdversarialAutoencoder(training.Model):
             )
         self.now = tf.Variable(0, trainable=False, dtype=tf.int64)  # The step.
         self.triplets = Triplets(data, self.training_images(data), flags.batch_size, flags.seed)
-        counts = np.maximum(self.triplets.counts, 0.5)
-        self.frequencies = tf.constant(counts / np.sum(counts), tf.float32)
         start = {"initializer": flags.initializer, "seed": flags.seed}
         dense = functools.partial(layers.dense, **start)
         convolution = functools.partial(layers.convolution, batch_norm=flags.batch_norm, **start)
@@ -243,10 +233,6 @@ class AdversarialAutoencoder(training.Model):
         adam = functools.partial(training.adam, data, flags, now=self.now)
         self.autoencoder_optimizer = adam(self.autoencoder_variables)
         self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
-        if flags.confusion_weight:
-            self.latent_discriminator = latent_discriminator(dense, data, flags)
-            self.latent_variables = layers.variables([self.latent_discriminator], "l_")
-            self.latent_optimizer = adam(self.latent_variables)
         if self.specified:
             networks = (self.specified, self.classifier)
             self.specified_variables = layers.variables(networks, "s_", "c_")
@@ -285,8 +271,10 @@ class AdversarialAutoencoder(training.Model):
         with tf.GradientTape() as tape:
             seen = self.add_noise(tf.concat([x1, x1_other], 0), step)
             s, mean, stddev = self.codes(seen)
-            z = self.draw_z(mean, stddev, step)
-            (s1, s1_other), (z1, _) = tf.split(s, 2), tf.split(z, 2)
+            s1, s1_other = tf.split(s, 2)
+            means, identity = mean, tf.concat([y1, y1], 0)
+            mean, stddev = tf.split(mean, 2)[0], tf.split(stddev, 2)[0]
+            z1 = mean + stddev * self.sample_prior(len(x1), step, "codes")
             x_hat = self.decoder(
                 [tf.concat([s1, s1_other, next_one(s1)], 0), tf.tile(z1, [3, 1])], training=True
             )
@@ -294,11 +282,9 @@ class AdversarialAutoencoder(training.Model):
 
         # The adversary learns to tell images of an identity from those that took its s.
         discriminator_loss, accuracy = self.train_discriminator(x2, x12, y2)
-        # A second one, not the paper's, learns to tell the identity from z.
-        latent_loss = self.train_latent_discriminator(mean, stddev, tf.tile(y1, [2, 1]), step)
 
         # Encoder and decoder learn to copy x1, also by the s of another image of its identity, and
-        # to fool the adversaries.
+        # to fool the adversary.
         with tape:
             kind = weights.reconstruction_loss
             autoencoder_loss = losses.reconstruction(x1, x11, kind)
@@ -312,15 +298,12 @@ class AdversarialAutoencoder(training.Model):
                 generator_loss = losses.generator(self.discriminator([y2, x12], training=True))
                 loss += weights.adversarial_weight * generator_loss
             if weights.sampled_weight:
-                z_prior = self.sample_prior(len(x1), step)
-                sampled = self.decoder([next_one(s1), z_prior], training=True)
+                z = self.sample_prior(len(x1), step)
+                sampled = self.decoder([next_one(s1), z], training=True)
                 logits = self.discriminator([y2, sampled], training=True)
                 loss += weights.sampled_weight * losses.generator(logits)
-            confusion_loss = tf.constant(0.0)
-            if weights.confusion_weight:
-                logits = self.latent_discriminator(z, training=True)
-                confusion_loss = losses.confusion(logits, self.frequencies)
-                loss += weights.confusion_weight * confusion_loss
+            dependence = losses.dependence(means, identity)
+            loss += weights.dependence_weight * dependence
         gradients = tape.gradient(loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
@@ -332,8 +315,7 @@ class AdversarialAutoencoder(training.Model):
                 "Generator Loss": generator_loss,
                 "Discriminator Loss": discriminator_loss,
                 "Discriminator Accuracy": accuracy,
-                "Latent Discriminator Loss": latent_loss,
-                "Confusion Loss": confusion_loss,
+                "Dependence Loss": dependence,
             }
         )
 
@@ -371,17 +353,6 @@ class AdversarialAutoencoder(training.Model):
         tf.cond(accuracy < self.flags.discriminator_ceiling, learn, lambda: False)
         return loss, accuracy
 
-    def train_latent_discriminator(self, mean, stddev, y, step):
-        """Several updates on z drawn anew, as the encoder moves faster than one could follow."""
-        loss = tf.constant(0.0)
-        for k in range(self.flags.latent_steps if self.flags.confusion_weight else 0):
-            z = tf.stop_gradient(self.draw_z(mean, stddev, step, f"latent discriminator {k}"))
-            with tf.GradientTape() as tape:
-                loss = losses.classification(y, self.latent_discriminator(z, training=True))
-            gradients = tape.gradient(loss, self.latent_variables)
-            self.latent_optimizer.apply(gradients)
-        return loss
-
     def pretrain(self, x, y, step):
         with tf.GradientTape() as tape:
             s = self.specified(self.add_noise(x, step), training=True)
@@ -393,13 +364,9 @@ class AdversarialAutoencoder(training.Model):
     def told(self, found):
         """The losses of a step, with 0 for those of the other step of two."""
         names = ["Autoencoder Loss", "Swap Loss", "KL Loss", "Generator Loss"]
-        names += ["Discriminator Loss", "Discriminator Accuracy", "Latent Discriminator Loss"]
-        names += ["Confusion Loss"]
+        names += ["Discriminator Loss", "Discriminator Accuracy", "Dependence Loss"]
         names += ["Classification Loss"] if self.specified else []
         return {name: found.get(name, tf.constant(0.0)) for name in names}
-
-    def draw_z(self, mean, stddev, step, purpose="codes"):
-        return mean + stddev * self.sample_prior(len(mean), step, purpose)
 
     def sample_prior(self, n, step, purpose="prior"):
         seed = randomness.stateless_seed(self.flags.seed, purpose, step)
@@ -611,8 +578,7 @@ def define_flags(flags):
     weight("swap_weight", 4.0, "of copying it by another's s (the authors': 1 x 4)")
     weight("adversarial_weight", 0.01, "of fooling the discriminator with swapped codes")
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
-    weight("confusion_weight", 0.0, "of confusing who reads the identity from z; not the paper's")
-    options.integer(flags, "latent_steps", 3, "updates of who reads it, in each step")
+    weight("dependence_weight", 0.0, "of z depending on the identity; not the paper's")
     weight("kl_weight", 0.6, "of KL(z || N(0, 1)), divided by the number of pixel values")
     weight("kl_start", 0.0, "times its weight more at the start, falling to 0 in the first epoch")
     options.number(flags, "discriminator_rate", 1.0, "its own, times the learning rate")

@@ -22,7 +22,7 @@ PICTURES = {
     f"{name}.png"
     for name in ("swaps", "interpolation", "neighbours_by_s", "neighbours_by_z", "generated")
 }
-NETWORKS = {"encoder", "decoder", "discriminator", "latent_discriminator"}
+NETWORKS = {"encoder", "decoder", "discriminator"}
 
 
 def flags_of(*words):
@@ -195,10 +195,9 @@ def test_each_update_changes_its_own_variables_alone(data):
     updates = {
         "autoencoder": {"encoder", "decoder"},
         "discriminator": {"discriminator"},
-        "latent": {"latent_discriminator"},
     }
     for moving, moved in updates.items():
-        model = build(data, "--discriminator_ceiling=2", "--confusion_weight=0.1")
+        model = build(data, "--discriminator_ceiling=2")
         for name in updates.keys() - {moving}:
             getattr(model, f"{name}_optimizer").apply = lambda gradients: None
         networks = {name: getattr(model, name) for name in NETWORKS}
@@ -215,13 +214,14 @@ def test_a_discriminator_that_is_too_good_is_held_back(ceiling, learns, data):
 
 
 def test_without_the_adversarial_term_the_discriminator_takes_no_part(data):
-    model = build(data, "--adversarial_weight=0", "--confusion_weight=0.1")
-    networks = {name: getattr(model, name) for name in NETWORKS}
-    assert changed(networks, lambda: step_of(model)) == NETWORKS - {"discriminator"}
-    assert not hasattr(build(data, "--confusion_weight=0"), "latent_discriminator")
+    model = build(data, "--adversarial_weight=0")
+    assert changed({n: getattr(model, n) for n in NETWORKS}, lambda: step_of(model)) == {
+        "encoder",
+        "decoder",
+    }
 
 
-WEIGHTS = ("reconstruction", "swap", "adversarial", "sampled", "confusion", "kl")
+WEIGHTS = ("reconstruction", "swap", "adversarial", "sampled", "dependence", "kl")
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
@@ -236,9 +236,9 @@ def test_each_weight_brings_its_own_loss_to_the_update(name, data):
     )
     model.train_step.python_function(None, None, tf.constant(0, tf.int64))
     reached = {path for path, g in found if g is not None and np.any(g)}
-    assert ("d_output/kernel" in reached) == (name not in ("kl", "confusion"))
-    assert ("e_specified/kernel" in reached) == (name not in ("kl", "confusion"))
-    assert ("e_latent_stddev/kernel" in reached) == (name != "sampled")
+    assert ("d_output/kernel" in reached) == (name not in ("kl", "dependence"))
+    assert ("e_specified/kernel" in reached) == (name not in ("kl", "dependence"))
+    assert ("e_latent_stddev/kernel" in reached) == (name not in ("sampled", "dependence"))
 
 
 def test_swapped_images_meet_the_discriminator_with_the_identity_of_their_s(data):
@@ -306,7 +306,7 @@ def test_rates_drop_at_an_epoch_of_the_run_whatever_an_update_left_out(data):
 
 
 def test_two_steps_teach_s_first_and_then_freeze_it(data):
-    model = build(data, "--pretraining_epochs=1", "--confusion_weight=0.1")  # 11 steps.
+    model = build(data, "--pretraining_epochs=1")  # 11 steps.
     networks = {name: getattr(model, name) for name in NETWORKS - {"encoder"}}
     networks |= {"specified": model.specified, "classifier": model.classifier}
 
@@ -318,8 +318,7 @@ def test_two_steps_teach_s_first_and_then_freeze_it(data):
     assert all((a == b).all() for a, b in zip(before, encoder_of_z(), strict=True))
 
     weights = model.specified.get_weights()  # With the statistics of normalization.
-    second = {"decoder", "discriminator", "latent_discriminator"}
-    assert changed(networks, lambda: step_of(model, 11)) == second
+    assert changed(networks, lambda: step_of(model, 11)) == {"decoder", "discriminator"}
     assert all((a == b).all() for a, b in zip(weights, model.specified.get_weights(), strict=True))
     assert any((a != b).any() for a, b in zip(before, encoder_of_z(), strict=True))
     x = tf.random.stateless_uniform([4, 90], [0, 0])
@@ -333,30 +332,18 @@ def test_the_divergence_is_that_of_gaussians():
     assert np.isfinite(losses.kl_to_standard_normal(mean, tf.zeros_like(stddev)))
 
 
-def test_confusion_is_complete_where_guesses_are_the_classes_frequencies():
-    frequencies = tf.constant([0.5, 0.25, 0.25])
-    confused = losses.confusion(tf.math.log(frequencies)[tf.newaxis] + 7, frequencies)
-    assert float(confused) == pytest.approx(0, abs=1e-6)
-    logits = np.log([[0.8, 0.1, 0.1]])
-    wanted = 0.5 * np.log(0.5 / 0.8) + 0.5 * np.log(0.25 / 0.1)
-    told = losses.confusion(tf.constant(logits, tf.float32), frequencies)
-    assert float(told) == pytest.approx(wanted, rel=1e-5)
+def test_codes_depend_on_the_identity_where_one_can_be_told_from_the_other():
+    rng = np.random.default_rng(0)
+    y, spread = tf.one_hot(np.arange(300) % 3, 3), rng.normal(size=[300, 2])
 
+    def dependence(codes):
+        return float(losses.dependence(tf.constant(codes, tf.float32), y))
 
-def test_who_reads_z_learns_in_several_updates_and_moves_nothing_else(data):
-    model = build(data, "--confusion_weight=1", "--latent_steps=4", "--adversarial_weight=0")
-    networks = {name: getattr(model, name) for name in NETWORKS}
-    model.autoencoder_optimizer.apply = lambda gradients: None
-    assert changed(networks, lambda: step_of(model)) == {"latent_discriminator"}
-    assert int(model.latent_optimizer.iterations) == 4
-
-
-def test_who_reads_z_learns_to_read_it(data):
-    model = build(data, "--confusion_weight=1", "--latent_steps=1")
-    y = tf.one_hot(np.arange(30) % 3, 3)
-    mean, stddev = tf.pad(3 * y, [[0, 0], [0, 1]]), 0.1 * tf.ones([30, 4])
-    told = [model.train_latent_discriminator(mean, stddev, y, step) for step in range(60)]
-    assert float(told[-1]) < 0.1 < 0.5 < float(told[0])
+    of_class = np.arange(300)[:, None] % 3
+    apart, wider = spread + 3 * of_class, spread * (1 + 2 * of_class)
+    assert abs(dependence(spread)) < 0.01
+    assert dependence(apart) > 0.3 and dependence(wider) > 0.03
+    assert dependence(1e-3 * apart) == pytest.approx(dependence(apart), abs=1e-2)
 
 
 def test_a_target_below_one_makes_no_discriminator_too_sure():
@@ -528,11 +515,7 @@ def tensors(run, step=22):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ("--noise_stddev=0.1", "--averaging=0.9", "--confusion_weight=0.1"),
-        ("--pretraining_epochs=1",),
-    ],
+    "words", [("--noise_stddev=0.1", "--averaging=0.9"), ("--pretraining_epochs=1",)]
 )
 def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(words, start, monkeypatch):
     unbroken = tensors(start("--train", *words))
