@@ -77,8 +77,8 @@ def dependence(codes: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
       codes: float32 [batch, dim].
       y: identities, one-hot, float32 [batch, n_classes].
     """
-    variance = tf.math.reduce_variance(codes, axis=0, keepdims=True)
-    codes = codes * tf.math.rsqrt(variance + 1e-9)
+    mean, variance = tf.nn.moments(codes, axes=[0], keepdims=True)
+    codes = (codes - mean) * tf.math.rsqrt(variance + 1e-9)
     squares = tf.reduce_sum(codes**2, axis=1, keepdims=True)
     distances = squares + tf.transpose(squares) - 2 * tf.matmul(codes, codes, transpose_b=True)
     distances = distances / (2 * codes.shape[1])

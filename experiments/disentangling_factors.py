@@ -331,7 +331,8 @@ class AdversarialAutoencoder(training.Model):
     def kl_weight(self, step):
         """At first so large that z is shut: what s can say it learns to say before z opens."""
         epoch = tf.cast(step - self.pretraining_steps, tf.float32) / self.triplets.per_epoch
-        return self.flags.kl_weight * (1 + self.flags.kl_start * tf.maximum(1 - epoch, 0))
+        more = tf.maximum(1 - epoch / self.flags.kl_epochs, 0)
+        return self.flags.kl_weight * (1 + self.flags.kl_start * more)
 
     def train_discriminator(self, x2, x12, y2):
         """Updates the adversary, unless it is too good; returns its loss and accuracy."""
@@ -580,7 +581,8 @@ def define_flags(flags):
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
     weight("dependence_weight", 0.0, "of z depending on the identity; not the paper's")
     weight("kl_weight", 0.6, "of KL(z || N(0, 1)), divided by the number of pixel values")
-    weight("kl_start", 0.0, "times its weight more at the start, falling to 0 in the first epoch")
+    weight("kl_start", 0.0, "times its weight more at the start; z opens while this falls to 0")
+    options.number(flags, "kl_epochs", 1.0, "how long it falls")
     options.number(flags, "discriminator_rate", 1.0, "its own, times the learning rate")
     options.fraction(flags, "label_smoothing", 0.05, "it says 1 less this of real images")
     options.number(

@@ -289,10 +289,11 @@ def test_both_copies_of_an_image_are_compared_with_it(data):
         assert float(told[name]) == pytest.approx(float(wanted), rel=1e-4)
 
 
-def test_the_divergence_weighs_more_in_the_first_epoch_of_disentangling(data):
-    model = build(data, "--kl_weight=3", "--kl_start=20", "--pretraining_epochs=1")  # 11 steps.
-    weights = [float(model.kl_weight(tf.constant(step, tf.int64))) for step in (11, 22, 30)]
-    np.testing.assert_allclose(weights, [63, 3, 3])
+def test_the_divergence_weighs_more_in_the_first_epochs_of_disentangling(data):
+    words = ("--kl_weight=3", "--kl_start=20", "--kl_epochs=2", "--n_epochs=4")
+    model = build(data, *words, "--pretraining_epochs=1")  # Epochs of 11 steps.
+    weights = [float(model.kl_weight(tf.constant(step, tf.int64))) for step in (11, 22, 33, 40)]
+    np.testing.assert_allclose(weights, [63, 33, 3, 3])
 
 
 def test_rates_drop_at_an_epoch_of_the_run_whatever_an_update_left_out(data):
