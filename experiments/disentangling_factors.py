@@ -33,11 +33,11 @@ from absl import flags as absl_flags
 DEFAULTS = dict(
     z_dim=16,
     batch_size=64,
-    n_epochs=25,
+    n_epochs=11,
     initializer="he",
     batch_norm=True,
     learning_rate=0.001,
-    learning_rate_drops="18,23",
+    learning_rate_drops="8,10",
     beta1=0.5,
 )
 # Shared flags that change nothing here, so that nobody waits for what they do.
@@ -574,14 +574,15 @@ def define_flags(flags):
     options.integer(flags, "s_dim", 16, "size of the code of what the image shows")
     options.choice(flags, "model_size", "small", tuple(CONVOLUTIONS), "3 or 6 convolutions")
     options.integer(flags, "n_filters", 16, "planes: the first convolution has twice as many")
-    # Pixels lie in [0, 1]; the authors' in [-1, 1], where squared errors are four times as large.
-    weight("reconstruction_weight", 2.0, "of copying x1 (the authors': 0.5 x 4)")
-    weight("swap_weight", 4.0, "of copying it by another's s (the authors': 1 x 4)")
-    weight("adversarial_weight", 0.01, "of fooling the discriminator with swapped codes")
+    # Pixels lie in [0, 1]; the authors' in [-1, 1], where squared errors are four times as large:
+    # their weights 0.5 and 1 are 2 and 4 here.
+    weight("reconstruction_weight", 1.0, "of copying x1 (the authors': 2)")
+    weight("swap_weight", 5.0, "of copying it by another's s (the authors': 4)")
+    weight("adversarial_weight", 0.02, "of fooling who sees swapped images (the authors': 0.01)")
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
-    weight("dependence_weight", 0.0, "of z depending on the identity; not the paper's")
-    weight("kl_weight", 0.6, "of KL(z || N(0, 1)), divided by the number of pixel values")
-    weight("kl_start", 0.0, "times its weight more at the start; z opens while this falls to 0")
+    weight("dependence_weight", 4.0, "of z depending on the identity; not the paper's")
+    weight("kl_weight", 9.0, "of KL(z || N(0, 1)) by number of pixel values (the authors': 0.6)")
+    weight("kl_start", 10.0, "times its weight more at the start; z opens while this falls to 0")
     options.number(flags, "kl_epochs", 1.0, "how long it falls")
     options.number(flags, "discriminator_rate", 1.0, "its own, times the learning rate")
     options.fraction(flags, "label_smoothing", 0.05, "it says 1 less this of real images")
