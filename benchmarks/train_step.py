@@ -397,7 +397,10 @@ def main(argv):
     )
     script = disentangling_factors
     of_script = options.parse(
-        [*argv[:1], "--discriminator_ceiling=2"], "", script.define_flags, **script.DEFAULTS
+        [*argv[:1], "--discriminator_ceiling=2", "--dependence_weight=0"],
+        "",
+        script.define_flags,
+        **script.DEFAULTS,
     )
     report(
         "The disentangling experiment",
