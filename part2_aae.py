@@ -1,19 +1,21 @@
 """Part 2: an adversarial autoencoder (AAE).
 
 Part 1, and a discriminator that learns to tell codes from samples of a prior. The encoder learns to
-fool it, until its codes are spread like the prior, with no gaps for the decoder to fall into.
+fool it, until its codes are distributed like the prior and leave no gaps.
 
     python part2_aae.py --train              trains, into Results/Adversarial_Autoencoder/
-    python part2_aae.py                      loads the newest run and makes its pictures again
+    python part2_aae.py                      loads the newest run and draws its pictures again
 """
 
 import functools
 
 from adversarial_autoencoder import (
     evaluation,
-    images,
+    grids,
+    inference,
     layers,
     losses,
+    model,
     options,
     priors,
     randomness,
@@ -36,7 +38,7 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.seen_pixels(x, flags.pixel_range)
+    hidden = layers.input_pixels(x, flags.pixel_range)
     hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
@@ -48,66 +50,77 @@ def decoder(dense, data, flags):
     z = keras.Input([flags.z_dim], name="z")
     hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    x = layers.pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
     return keras.Model(z, x, name="decoder")
 
 
 def discriminator(dense, data, flags):
-    """Codes or prior samples [batch, z_dim] to logits [batch, 1]: is it from the prior?"""
+    """Codes or prior samples [batch, z_dim] to logits [batch, 1]: is it a prior sample?"""
     z = keras.Input([flags.z_dim], name="z")
     hidden = dense(z, flags.n_l1, "dc_den1", "relu")
     hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
     return keras.Model(z, dense(hidden, 1, "dc_output"), name="discriminator")
 
 
-class AdversarialAutoencoder(training.Model):
-    """The networks, an optimizer for each phase, and what is done with them."""
+class AdversarialAutoencoder(model.Model):
+    """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Adversarial_Autoencoder"
-    MEASURES = (evaluation.measure_reconstruction, evaluation.measure_codes)
+    MEASURES = [
+        evaluation.measure_reconstruction,
+        evaluation.measure_codes,
+    ]
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        in_encoder = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
-        self.encoder = encoder(in_encoder, data, flags)
+        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        self.encoder = encoder(encoder_dense, data, flags)
         self.decoder = decoder(dense, data, flags)
         self.discriminator = discriminator(dense, data, flags)
 
-        networks = (self.encoder, self.decoder, self.discriminator)
-        self.autoencoder_variables = layers.variables(networks, "e_", "d_")
-        self.discriminator_variables = layers.variables(networks, "dc_")
-        self.encoder_variables = layers.variables(networks, "e_")
+        self.networks = [
+            self.encoder,
+            self.decoder,
+            self.discriminator,
+        ]
+        self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
+        self.discriminator_variables = layers.variables(self.networks, "dc_")
+        self.encoder_variables = layers.variables(self.networks, "e_")
 
-        adam = functools.partial(training.adam, data, flags)
-        self.autoencoder_optimizer = adam(self.autoencoder_variables)
-        self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
-        self.generator_optimizer = adam(self.encoder_variables, flags.generator_rate)
+        self.autoencoder_optimizer = self.adam(self.autoencoder_variables)
+        self.discriminator_optimizer = self.adam(
+            self.discriminator_variables, flags.discriminator_rate
+        )
+        self.generator_optimizer = self.adam(self.encoder_variables, flags.generator_rate)
 
     @tf.function
     def train_step(self, x, y, step):
-        seen = self.add_noise(x, step)
+        x_noisy = self.add_noise(x, step)
 
-        # Reconstruction phase: encoder and decoder learn to copy x.
+        # Reconstruction phase: encoder and decoder learn to reconstruct x.
         with tf.GradientTape() as tape:
-            x_hat = self.reconstruct(seen, y, training=True)
+            z = self.encoder(x_noisy, training=True)
+            x_hat = self.decoder(z, training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: the discriminator learns to tell prior samples from codes.
+        # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
-            z = self.encode(seen, training=True)  # Serves phase 2, which finds the same encoder.
+            z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
-            logits = self.discriminator(tf.concat([z_prior, z], 0))
+            logits = self.discriminator(tf.concat([z_prior, z], 0), training=True)
             discriminator_loss = losses.discriminator(*tf.split(logits, 2))
         gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
         self.discriminator_optimizer.apply(gradients)
 
-        # Regularization phase, 2: the encoder learns to fool it.
+        # Regularization phase, 2: the encoder learns to fool the discriminator.
         with generator_tape:
-            generator_loss = losses.generator(self.discriminator(z))
+            logits = self.discriminator(z, training=True)
+            generator_loss = losses.generator(logits)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
         self.generator_optimizer.apply(gradients)
 
@@ -126,23 +139,34 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": evaluation.draw_codes(self, x),
+            "Encoder Distribution": inference.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 
     def pictures(self, data):
-        """What the decoder makes of codes from (-10, -10) to (10, 10), or drawn from the prior."""
+        """The decoder's output for codes over the prior's square, or drawn from the prior."""
         if self.flags.z_dim == 2:
             reach = priors.extent(self.flags.prior, self.flags.prior_stddev)
-            z = images.manifold_codes(-reach, reach, step=0.15 * reach)
+            z = grids.manifold_codes(-reach, reach, step=0.15 * reach)
         else:
             z = self.sample_prior(196, step=-1)
-        return {"manifold": images.grid(data.as_images(self.decoder(z)), n_columns=14)}
+        return {
+            "manifold": grids.grid(data.as_images(self.decoder(z)), n_columns=14),
+        }
+
+
+def define_flags(flags):
+    options.define_regularization(flags)
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, options.define_regularization, **DEFAULTS)
-    training.main(AdversarialAutoencoder, flags)
+    flags = options.parse(argv, __doc__, DEFAULTS, define_flags)
+    return training.main(AdversarialAutoencoder, flags)
+
+
+def train(**settings):
+    """Trains from Python, the settings being the flags, and returns the run."""
+    return main(options.command_line(train=True, **settings))
 
 
 if __name__ == "__main__":

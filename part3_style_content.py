@@ -1,20 +1,22 @@
 """Part 3: style apart from content, a supervised adversarial autoencoder.
 
-Part 2, and the decoder is told the label. The code need not hold what the decoder knows already:
-what is left for it is style. The discriminator sees the label too and asks that the codes of *each*
-class be spread like the prior, so that the style says nothing about the class.
+Part 2, and the decoder also gets the label. The code need not hold what the decoder knows already:
+what is left for it is style. The discriminator gets the label too, so that the codes of *each*
+class are distributed like the prior and say nothing about the class.
 
     python part3_style_content.py --train    trains, into Results/Supervised/
-    python part3_style_content.py            loads the newest run and makes its pictures again
+    python part3_style_content.py            loads the newest run and draws its pictures again
 """
 
 import functools
 
 from adversarial_autoencoder import (
     evaluation,
-    images,
+    grids,
+    inference,
     layers,
     losses,
+    model,
     options,
     priors,
     randomness,
@@ -38,7 +40,7 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.seen_pixels(x, flags.pixel_range)
+    hidden = layers.input_pixels(x, flags.pixel_range)
     hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
@@ -52,7 +54,7 @@ def decoder(dense, data, flags):
     hidden = keras.layers.Concatenate()([y, z])
     hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    x = layers.pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
     return keras.Model([y, z], x, name="decoder")
 
 
@@ -66,58 +68,68 @@ def discriminator(dense, data, flags):
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
 
 
-class AdversarialAutoencoder(training.Model):
-    """The networks, an optimizer for each phase, and what is done with them."""
+class AdversarialAutoencoder(model.Model):
+    """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Supervised"
-    MEASURES = (
+    MEASURES = [
         evaluation.measure_reconstruction,
         evaluation.measure_codes,
         evaluation.measure_style_and_content,
-    )
+    ]
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        in_encoder = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
-        self.encoder = encoder(in_encoder, data, flags)
+        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        self.encoder = encoder(encoder_dense, data, flags)
         self.decoder = decoder(dense, data, flags)
         self.discriminator = discriminator(dense, data, flags)
 
-        networks = (self.encoder, self.decoder, self.discriminator)
-        self.autoencoder_variables = layers.variables(networks, "e_", "d_")
-        self.discriminator_variables = layers.variables(networks, "dc_")
-        self.encoder_variables = layers.variables(networks, "e_")
+        self.networks = [
+            self.encoder,
+            self.decoder,
+            self.discriminator,
+        ]
+        self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
+        self.discriminator_variables = layers.variables(self.networks, "dc_")
+        self.encoder_variables = layers.variables(self.networks, "e_")
 
-        adam = functools.partial(training.adam, data, flags)
-        self.autoencoder_optimizer = adam(self.autoencoder_variables)
-        self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
-        self.generator_optimizer = adam(self.encoder_variables, flags.generator_rate)
+        self.autoencoder_optimizer = self.adam(self.autoencoder_variables)
+        self.discriminator_optimizer = self.adam(
+            self.discriminator_variables, flags.discriminator_rate
+        )
+        self.generator_optimizer = self.adam(self.encoder_variables, flags.generator_rate)
 
     @tf.function
     def train_step(self, x, y, step):
-        seen = self.add_noise(x, step)
+        x_noisy = self.add_noise(x, step)
 
-        # Reconstruction phase: encoder and decoder learn to copy x, the label given.
+        # Reconstruction phase: encoder and decoder learn to reconstruct x, given its label.
         with tf.GradientTape() as tape:
-            x_hat = self.reconstruct(seen, y, training=True)
+            z = self.encoder(x_noisy, training=True)
+            x_hat = self.decoder([y, z], training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: the discriminator learns to tell prior samples from codes.
+        # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
-            z = self.encode(seen, training=True)  # Serves phase 2, which finds the same encoder.
+            z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
-            logits = self.discriminator([tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)])
+            logits = self.discriminator(
+                [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)], training=True
+            )
             discriminator_loss = losses.discriminator(*tf.split(logits, 2))
         gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
         self.discriminator_optimizer.apply(gradients)
 
-        # Regularization phase, 2: the encoder learns to fool it.
+        # Regularization phase, 2: the encoder learns to fool the discriminator.
         with generator_tape:
-            generator_loss = losses.generator(self.discriminator([y, z]))
+            logits = self.discriminator([y, z], training=True)
+            generator_loss = losses.generator(logits)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
         self.generator_optimizer.apply(gradients)
 
@@ -136,33 +148,34 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": evaluation.draw_codes(self, x),
+            "Encoder Distribution": inference.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 
     def pictures(self, data):
         """Ten styles (rows) as each class (columns): drawn from the prior, and of test images."""
-        x, _ = data.test_examples(10)
+        x, y = data.test_examples(10)
         return {
-            "styles_from_prior": self.style_grid(data, self.sample_prior(10, step=-1)),
-            "styles_from_test": self.style_grid(data, self.encode(x), data.as_images(x)),
+            "styles_from_prior": grids.styles(self, data, self.sample_prior(10, step=-1)),
+            "styles_from_test": grids.styles(
+                self, data, self.encode(x), sources=[x, self.reconstruct(x, y)]
+            ),
         }
-
-    def style_grid(self, data, z, sources=None):
-        """Each code with each label, decoded in one batch."""
-        y = tf.tile(tf.eye(data.n_classes), [len(z), 1])
-        x = self.decode(tf.repeat(z, data.n_classes, axis=0), y)
-        return images.style_grid(data.as_images(x), data.n_classes, sources)
 
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.boolean(flags, "conditional_discriminator", True, "the discriminator sees the label")
+    options.boolean(flags, "conditional_discriminator", True, "the discriminator gets the label")
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, define_flags, **DEFAULTS)
-    training.main(AdversarialAutoencoder, flags)
+    flags = options.parse(argv, __doc__, DEFAULTS, define_flags)
+    return training.main(AdversarialAutoencoder, flags)
+
+
+def train(**settings):
+    """Trains from Python, the settings being the flags, and returns the run."""
+    return main(options.command_line(train=True, **settings))
 
 
 if __name__ == "__main__":

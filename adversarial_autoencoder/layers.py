@@ -44,7 +44,7 @@ def dense(
     Raises:
       ValueError: the initializer is unknown.
     """
-    weights = _first_weights(initializer, seed, name)
+    weights = _initial_weights(initializer, seed, name)
     is_hidden = activation == "relu"
     # As one layer, product and ReLU run in one pass.
     fused = activation if is_hidden and not batch_norm else None
@@ -99,7 +99,7 @@ def convolution(
         kernel_size,
         strides,
         padding="same",
-        kernel_initializer=_first_weights(initializer, seed, name),
+        kernel_initializer=_initial_weights(initializer, seed, name),
         name=name,
     )(inputs)
     if size:
@@ -119,11 +119,11 @@ def convolution(
 def latent_variable(
     dense: Callable[..., keras.KerasTensor], hidden: keras.KerasTensor, z_dim: int, encoder: str
 ) -> keras.KerasTensor:
-    """Makes codes, the encoder's output `e_latent_variable`.
+    """Returns the encoder's output `e_latent_variable`, the latent codes.
 
-    A `gaussian` encoder gives a mean and a standard deviation (softplus); in training the code is
+    A `gaussian` encoder has a mean and a standard deviation (softplus). In training the code is
     drawn, mean + stddev · N(0, 1), and gradients reach both (Kingma and Welling 2014, section 2.4;
-    Makhzani et al. 2015, section 2). Otherwise the code is the mean. `code_stddev` gives the rest.
+    Makhzani et al. 2015, section 2); otherwise the code is the mean. See `code_stddev`.
 
     Args:
       dense: makes a layer, as the function `dense`.
@@ -143,33 +143,33 @@ def latent_variable(
     if encoder == "deterministic":
         return mean
     stddev = dense(hidden, z_dim, "e_latent_stddev", "softplus")
-    # Keras' own layers alone, so that the exported encoder opens anywhere. It gives the mean.
+    # Keras' own layers alone, so that the exported encoder opens anywhere and gives the mean.
     noise = keras.layers.GaussianNoise(1.0, dtype="float32", name="e_latent_noise")(0.0 * mean)
     return mean + stddev * noise
 
 
 def code_stddev(encoder: keras.Model) -> keras.Model | None:
-    """Returns the network that gives the codes' standard deviations; None: they have none."""
+    """Returns the network of the codes' standard deviations; None if codes are not drawn."""
     found = [layer for layer in encoder.layers if layer.name == "e_latent_stddev_float32"]
     return keras.Model(encoder.input, found[0].output) if found else None
 
 
-def seen_pixels(x: keras.KerasTensor, pixel_range: str) -> keras.KerasTensor:
-    """Brings images, [batch, input_dim] in [0, 1], into the range that the encoder works with."""
+def input_pixels(x: keras.KerasTensor, pixel_range: str) -> keras.KerasTensor:
+    """Scales images, [batch, input_dim] in [0, 1], to the range of the encoder's input."""
     if pixel_range == "0,1":
         return x
     return keras.layers.Rescaling(2.0, -1.0, name="e_pixels")(x)
 
 
-def pixels(
+def output_pixels(
     dense: Callable[..., keras.KerasTensor],
     hidden: keras.KerasTensor,
     input_dim: int,
     pixel_range: str,
 ) -> keras.KerasTensor:
-    """Makes images, the decoder's output `d_output`: float32 [batch, input_dim] in [0, 1].
+    """Returns the decoder's output `d_output`: images, float32 [batch, input_dim] in [0, 1].
 
-    Under the range `0,1` a sigmoid gives them, under `-1,1` a tanh, which is brought to [0, 1].
+    A sigmoid for the pixel range `0,1`; for `-1,1` a tanh, scaled to [0, 1].
     """
     if pixel_range == "0,1":
         return dense(hidden, input_dim, "d_output", "sigmoid")
@@ -177,7 +177,7 @@ def pixels(
     return keras.layers.Rescaling(0.5, 0.5, dtype="float32", name="d_pixels")(outputs)
 
 
-def _first_weights(initializer: str, seed: int, name: str) -> keras.Initializer:
+def _initial_weights(initializer: str, seed: int, name: str) -> keras.Initializer:
     weights_seed = randomness.initializer_seed(seed, name)
     if initializer == "normal":
         return keras.initializers.RandomNormal(stddev=0.01, seed=weights_seed)
@@ -186,10 +186,10 @@ def _first_weights(initializer: str, seed: int, name: str) -> keras.Initializer:
     raise ValueError(f"initializer {initializer!r} is not one of {', '.join(INITIALIZERS)}")
 
 
-def draw_anew(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
+def redraw(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
     """Makes the next draws of dropout and noise a function of (seed, layer's name, step).
 
-    Left to themselves layers count their draws, and a run that goes on would need the count.
+    Keras' layers count their draws, and a resumed run would need the count.
     """
     for network in networks:
         for layer in network.layers:

@@ -14,7 +14,7 @@ def reconstruction(x: tf.Tensor, x_hat: tf.Tensor, kind: str = "mse") -> tf.Tens
     Args:
       x: images, float32 [batch, input_dim] in [0, 1].
       x_hat: their reconstructions, the same shape and range.
-      kind: `mse`; or `cross_entropy`, which takes a pixel for the chance that it is white.
+      kind: `mse`; or `cross_entropy`, which takes a pixel as the probability of white.
 
     Raises:
       ValueError: there is no such kind.
@@ -32,9 +32,9 @@ def discriminator(
     """Returns the discriminator's cross-entropy: prior samples are 1, codes are 0.
 
     Args:
-      logits_of_prior: float32 [batch, 1], what the discriminator says of prior samples.
-      logits_of_codes: float32 [batch, 1], what it says of codes.
-      target: what to say of prior samples; below 1, so that it is never too sure.
+      logits_of_prior: float32 [batch, 1], the discriminator's output for prior samples.
+      logits_of_codes: float32 [batch, 1], its output for codes.
+      target: target for prior samples; below 1 for one-sided label smoothing.
 
     2 log 2 ≈ 1.386 when it cannot tell them apart (Makhzani et al. 2015, section 2).
     """
@@ -45,7 +45,7 @@ def generator(logits_of_codes: tf.Tensor) -> tf.Tensor:
     """Returns the encoder's cross-entropy: its codes should be taken for prior samples.
 
     Args:
-      logits_of_codes: float32 [batch, 1], what the discriminator says of codes.
+      logits_of_codes: float32 [batch, 1], the discriminator's output for codes.
 
     log 2 ≈ 0.693 when the discriminator cannot tell them apart.
     """
@@ -67,9 +67,9 @@ def kl_to_standard_normal(mean: tf.Tensor, stddev: tf.Tensor) -> tf.Tensor:
 
 
 def dependence(codes: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Returns how much more alike codes of the same identity are than codes of different ones.
+    """Returns how much more similar codes of the same identity are than codes of different ones.
 
-    Alike is a sum of Gaussian kernels, near and wide, of the codes in units of their standard
+    Similarity is a sum of Gaussian kernels, near and wide, of the codes in units of their standard
     deviations. In the mean over batches the difference is 0 only where codes and identities, all
     as frequent, are independent: it is the Hilbert-Schmidt criterion (Gretton et al. 2005).
 
@@ -82,12 +82,12 @@ def dependence(codes: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     squares = tf.reduce_sum(codes**2, axis=1, keepdims=True)
     distances = squares + tf.transpose(squares) - 2 * tf.matmul(codes, codes, transpose_b=True)
     distances = distances / (2 * codes.shape[1])
-    alike = tf.exp(-distances) + tf.exp(-4 * distances)
+    similarity = tf.exp(-distances) + tf.exp(-4 * distances)
     same = tf.matmul(y, y, transpose_b=True)
     pairs = 1 - tf.eye(len(y))
     same, different = same * pairs, (1 - same) * pairs
-    of_same = tf.reduce_sum(same * alike) / tf.maximum(tf.reduce_sum(same), 1)
-    of_different = tf.reduce_sum(different * alike) / tf.maximum(tf.reduce_sum(different), 1)
+    of_same = tf.reduce_sum(same * similarity) / tf.maximum(tf.reduce_sum(same), 1)
+    of_different = tf.reduce_sum(different * similarity) / tf.maximum(tf.reduce_sum(different), 1)
     return of_same - of_different
 
 
@@ -96,43 +96,45 @@ def classification(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
     Args:
       y: one-hot, float32 [batch, n_classes].
-      logits: what the encoder says, float32 [batch, n_classes].
+      logits: of the predicted labels, float32 [batch, n_classes].
     """
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, logits))
 
 
-def smoothness(
+def virtual_adversarial(
     classify: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, seed: tf.Tensor, radius: float
 ) -> tf.Tensor:
-    """Returns how much labels change if each image goes a small way in the direction that hurts.
+    """Returns how much the virtual adversarial perturbation of each image changes its label.
 
-    The direction is found by one power iteration from a random one; the change is the Kullback-
-    Leibler divergence from the labels of x, which are held fixed.
+    The change is the Kullback-Leibler divergence from the class probabilities of x, which are held
+    fixed. The adversarial direction is found by one power iteration from a random direction.
 
     Args:
       classify: images to logits, float32 [batch, n_classes].
       x: images, float32 [batch, input_dim].
       seed: int64 [2], stateless, of the random direction.
-      radius: length of the way, Euclidean, in units of pixels in [0, 1].
+      radius: Euclidean length of the perturbation, in units of pixels in [0, 1].
 
     Miyato et al. 2018, "Virtual adversarial training", section 3. Batch normalization takes its
-    statistics from all three passes, those of shifted images too.
+    statistics from all three passes, those of perturbed images too.
     """
-    labels = tf.stop_gradient(classify(x))
+    logits = tf.stop_gradient(classify(x))
 
-    def change(way: tf.Tensor) -> tf.Tensor:
-        log_p, log_q = tf.nn.log_softmax(labels), tf.nn.log_softmax(classify(x + way))
+    def kl(perturbation: tf.Tensor) -> tf.Tensor:
+        log_p = tf.nn.log_softmax(logits)
+        log_q = tf.nn.log_softmax(classify(x + perturbation))
         return tf.reduce_mean(tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), axis=1))
 
-    way = 0.1 * tf.math.l2_normalize(tf.random.stateless_normal(tf.shape(x), seed), axis=1)
+    random = tf.random.stateless_normal(tf.shape(x), seed)
+    perturbation = 0.1 * tf.math.l2_normalize(random, axis=1)
     with tf.GradientTape() as tape:
-        tape.watch(way)
-        hurt = change(way)
-    gradient = tape.gradient(hurt, way)
-    # Divided by its largest entry first: squares of small gradients would vanish.
+        tape.watch(perturbation)
+        divergence = kl(perturbation)
+    gradient = tape.gradient(divergence, perturbation)
+    # Divided by its largest entry first: squares of small gradients would underflow.
     largest = tf.reduce_max(tf.abs(gradient), axis=1, keepdims=True)
     direction = tf.math.l2_normalize(tf.math.divide_no_nan(gradient, largest), axis=1)
-    return change(radius * tf.stop_gradient(direction))
+    return kl(radius * tf.stop_gradient(direction))
 
 
 def _cross_entropy(logits: tf.Tensor, target: float) -> tf.Tensor:

@@ -1,9 +1,10 @@
 """Adam with TensorFlow's fused kernel: one pass over each variable in place of Keras' ten."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
+from absl import flags as absl_flags
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -33,15 +34,33 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
 
+def learning_rate(
+    flags: absl_flags.FlagValues, steps_per_epoch: int, step: tf.Variable, factor: float = 1.0
+) -> float | Callable[[], tf.Tensor]:
+    """Returns `--learning_rate`, or a schedule that divides it by ten at each of the drops.
+
+    Args:
+      flags: the run's.
+      steps_per_epoch: the drops are given in epochs.
+      step: the model's, int64; the schedule reads it, so phases that omit steps drop with the rest.
+      factor: multiplies the rate.
+    """
+    if not flags.learning_rate_drops:
+        return factor * flags.learning_rate
+    # A boundary is the last step before a drop.
+    boundaries = [int(epoch) * steps_per_epoch - 1 for epoch in flags.learning_rate_drops]
+    rates = [factor * flags.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+    return lambda: schedule(step)
+
+
 def adam(
-    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
-    beta1: float,
-    variables: Sequence[keras.Variable],
+    learning_rate: float | Callable, beta1: float, variables: Sequence[keras.Variable]
 ) -> FusedAdam:
     """Returns an Adam optimizer for exactly these variables, ready for use in a `tf.function`.
 
     Args:
-      learning_rate: a number, or a schedule over the optimizer's own steps.
+      learning_rate: a number, a Keras schedule, or a function that returns the rate.
       beta1: decay of the mean of the gradients, in [0, 1).
       variables: what the optimizer updates; `apply` takes one gradient for each, in this order.
 

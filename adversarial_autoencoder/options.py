@@ -7,12 +7,13 @@ imported into one process.
 import copy
 import os
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 
 from adversarial_autoencoder import layers, losses, priors
 from adversarial_autoencoder.errors import UserError
 
-from absl import flags
+from absl import flags as absl_flags
 
 # What is done with a run, as opposed to what makes it: not stored with it, free to differ later.
 ACTIONS = (
@@ -37,6 +38,8 @@ FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every")
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
+OWN = "This script's own"  # The group of flags in `--help` unless another is given.
+
 _TRUE_WORDS = ("true", "t", "yes", "y", "1")
 _FALSE_WORDS = ("false", "f", "no", "n", "0")
 
@@ -45,41 +48,53 @@ class CommandLineError(UserError):
     """A command line that cannot be understood; scripts exit with 2."""
 
 
+class Flags(absl_flags.FlagValues):
+    """The flags of one command line; `flags.z_dim` reads one.
+
+    It also keeps the defaults that all scripts share, for flags that are newer than a stored run:
+    they had no effect in it, whatever the script's own default is now.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.__dict__["shared_defaults"] = {}
+
+
 def parse(
     argv: Sequence[str],
     description: str,
-    define_more: Callable[[flags.FlagValues], None] | None = None,
-    **defaults: object,
-) -> flags.FlagValues:
+    defaults: Mapping[str, object],
+    define_more: Callable[[Flags], None] | None = None,
+    unused: Sequence[str] = (),
+) -> Flags:
     """Reads a script's command line.
 
     Args:
       argv: the words of the command line, the script's name first.
       description: the script's docstring, shown by `--help`.
+      defaults: the script's own defaults of shared flags, for example `{"z_dim": 15}`.
       define_more: defines the flags that only this script has.
-      **defaults: the script's own defaults of shared flags, for example `z_dim=15`.
-
-    Returns:
-      The flags; `values.z_dim` reads one.
+      unused: shared flags without effect in this script, which it refuses.
 
     Raises:
       CommandLineError: a word or value that is not understood, by name.
       SystemExit: after `--help`.
     """
-    values = flags.FlagValues()
-    _define_shared(values)
+    flags = Flags()
+    _define_shared(flags)
     if define_more is not None:
-        define_more(values)
+        define_more(flags)
+    for name in flags:
+        flags.shared_defaults[name] = flags[name].default
     for name, default in defaults.items():
-        values[name].neutral = values[name].default  # For `adopt`.
-        values.set_default(name, default)
-    words = join_boolean_words(list(argv[1:]), values)
+        flags.set_default(name, default)
+    words = join_boolean_words(list(argv[1:]), flags)
     if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(words):
-        print(_help(description, values))
+        print(_help(description, flags, unused))
         raise SystemExit(0)
     try:
-        stray = values([argv[0], *words])[1:]
-    except flags.Error as error:
+        stray = flags([argv[0], *words])[1:]
+    except absl_flags.Error as error:
         raise CommandLineError(_one_line(error)) from None
     except OSError as error:
         raise CommandLineError(
@@ -90,89 +105,115 @@ def parse(
             f"{stray[0]!r} is not understood: every option is a flag such as --z_dim=2 "
             "(--help lists them)"
         )
-    if values.resume and not values.train:
+    for name in unused:
+        if flags[name].present:
+            raise CommandLineError(f"--{name} has no effect in this script: omit it")
+    if flags.resume and not flags.train:
         raise CommandLineError("--resume goes on with training: give --train too")
-    if values.epoch and values.train:
-        raise CommandLineError("--epoch loads a run as it was then: leave --train away")
-    if "prior" in values:
+    if flags.epoch and flags.train:
+        raise CommandLineError("--epoch loads a run as it was at that epoch: omit --train")
+    if "prior" in flags:
         try:
-            priors.check(values.prior, values.z_dim)
+            priors.check(flags.prior, flags.z_dim)
         except ValueError as error:
             raise CommandLineError(str(error)) from None
-    return values
+    return flags
 
 
-def boolean(values: flags.FlagValues, name: str, default: bool, meaning: str) -> None:
-    """Defines a flag that is on or off."""
-    flags.DEFINE_boolean(name, default, meaning, flag_values=values)
+def command_line(**settings: object) -> list[str]:
+    """Returns the command line, as `parse` takes it, that sets these flags: for use from Python."""
+    words = [os.path.basename(sys.argv[0])]
+    for name, value in settings.items():
+        value = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+        words.append(f"--{name}={value}")
+    return words
+
+
+def boolean(flags: Flags, name: str, default: bool, meaning: str, group: str = OWN) -> None:
+    """Defines a flag that is on or off; `--help` lists it under `group`."""
+    absl_flags.DEFINE_boolean(name, default, meaning, flag_values=flags, module_name=group)
 
 
 def integer(
-    values: flags.FlagValues, name: str, default: int, meaning: str, least: int = 1
+    flags: Flags, name: str, default: int, meaning: str, group: str = OWN, least: int = 1
 ) -> None:
-    """Defines a flag that is a whole number, at least `least`."""
-    flags.DEFINE_integer(name, default, meaning, lower_bound=least, flag_values=values)
+    """Defines a flag that is an integer, at least `least`."""
+    absl_flags.DEFINE_integer(
+        name, default, meaning, lower_bound=least, flag_values=flags, module_name=group
+    )
 
 
-def number(values: flags.FlagValues, name: str, default: float, meaning: str) -> None:
+def number(flags: Flags, name: str, default: float, meaning: str, group: str = OWN) -> None:
     """Defines a flag that is a number above 0."""
-    flags.DEFINE_float(name, default, meaning, flag_values=values)
-    _must(name, lambda v: 0 < v < float("inf"), "must be a number above 0", values)
+    absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
+    _must(name, lambda v: 0 < v < float("inf"), "must be a number above 0", flags)
 
 
 def fraction(
-    values: flags.FlagValues, name: str, default: float, meaning: str, below: float = 1.0
+    flags: Flags, name: str, default: float, meaning: str, group: str = OWN, below: float = 1.0
 ) -> None:
     """Defines a flag that is a number from 0 up to, but not including, `below`."""
-    flags.DEFINE_float(name, default, meaning, flag_values=values)
+    absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
     limit = "" if below == float("inf") else f" and below {below:g}"
-    _must(name, lambda v: 0 <= v < below, f"must be a number of at least 0{limit}", values)
+    _must(name, lambda v: 0 <= v < below, f"must be a number of at least 0{limit}", flags)
 
 
-def string(values: flags.FlagValues, name: str, default: str | None, meaning: str) -> None:
+def string(flags: Flags, name: str, default: str | None, meaning: str, group: str = OWN) -> None:
     """Defines a flag that is any text."""
-    flags.DEFINE_string(name, default, meaning, flag_values=values)
+    absl_flags.DEFINE_string(name, default, meaning, flag_values=flags, module_name=group)
 
 
 def choice(
-    values: flags.FlagValues, name: str, default: str, choices: Sequence[str], meaning: str
+    flags: Flags, name: str, default: str, choices: Sequence[str], meaning: str, group: str = OWN
 ) -> None:
-    """Defines a flag that is one of several words."""
-    meaning = f"{', '.join(choices)}: {meaning}"
-    flags.DEFINE_enum(name, default, choices, meaning, flag_values=values)
+    """Defines a flag that is one of several words, which `--help` lists before the meaning."""
+    absl_flags.DEFINE_enum(name, default, choices, meaning, flag_values=flags, module_name=group)
 
 
-def define_regularization(values: flags.FlagValues) -> None:
-    """Defines the flags of the prior, and of how codes are held to it."""
-    choice(values, "prior", "gaussian", priors.NAMES, "the distribution of the codes")
-    number(values, "prior_stddev", 5.0, "spread of a gaussian or uniform prior, each dimension")
-    choice(values, "encoder", "deterministic", layers.ENCODERS, "gaussian codes are drawn")
-    number(values, "discriminator_rate", 1.0, "the discriminator's own, times the learning rate")
-    number(values, "generator_rate", 1.0, "that of the encoder when it fools the discriminator")
+def names(flags: Flags, name: str, meaning: str, group: str = OWN) -> None:
+    """Defines a flag that is a list of words, comma-separated; none by default."""
+    absl_flags.DEFINE_list(name, [], meaning, flag_values=flags, module_name=group)
 
 
-def is_given(values: flags.FlagValues, name: str) -> bool:
-    """Whether the flag stood on the command line or in a flag file."""
-    return values[name].present > 0
+def define_regularization(flags: Flags) -> None:
+    """Defines the flags of the prior, and of the two phases that fit the codes to it."""
+    group = "Regularization"
+    choice(flags, "prior", "gaussian", priors.NAMES, "distribution of the codes", group)
+    number(flags, "prior_stddev", 5.0, "of a gaussian or uniform prior, in each dimension", group)
+    number(flags, "discriminator_rate", 1.0, "the discriminator's, times the learning rate", group)
+    number(
+        flags, "generator_rate", 1.0, "the encoder's in this phase, times the learning rate", group
+    )
 
 
-def to_flagfile(values: flags.FlagValues) -> list[str]:
+def is_given(flags: Flags, name: str) -> bool:
+    """Whether the flag stands on the command line or in a flag file."""
+    return flags[name].present > 0
+
+
+def to_flagfile(flags: Flags, **replaced: object) -> list[str]:
     """Returns the lines of a flag file that makes the same run, in the order of their names.
 
-    Flags that say what to do with a run (`ACTIONS`) are left out.
+    Flags that say what to do with a run (`ACTIONS`) are omitted.
+
+    Args:
+      flags: the command line's.
+      **replaced: values in place of the flags' own, for example what `--dataset=auto` came to.
     """
     lines = []
-    for name in sorted(values):
-        if name not in ACTIONS and values[name].value is not None:
-            lines.append(values[name].serialize())
+    for name in sorted(flags):
+        flag = copy.deepcopy(flags[name])
+        flag.value = replaced.get(name, flag.value)
+        if name not in ACTIONS and flag.value is not None:
+            lines.append(flag.serialize())
     return lines
 
 
-def adopt(values: flags.FlagValues, lines: Sequence[str], source: str) -> None:
+def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
     """Takes over the flags of a stored run, in place.
 
     Args:
-      values: the command line's flags, changed in place.
+      flags: the command line's, changed in place.
       lines: those of `to_flagfile`.
       source: where the lines stand, for messages.
 
@@ -180,26 +221,25 @@ def adopt(values: flags.FlagValues, lines: Sequence[str], source: str) -> None:
       UserError: a flag that was given on the command line contradicts the stored one, or a stored
         flag is unknown or has a bad value.
     """
-    stored = flags.FlagValues()
-    for name in values:
-        stored[name] = copy.deepcopy(values[name])
-        # A flag newer than the run did nothing in it, whatever the script's own default is now.
-        stored[name].default = getattr(values[name], "neutral", values[name].default)
+    stored = absl_flags.FlagValues()
+    for name in flags:
+        stored[name] = copy.deepcopy(flags[name])
+        stored[name].default = flags.shared_defaults[name]
         stored[name].unparse()
     try:
         stored([source, *lines])
-    except flags.Error as error:
+    except absl_flags.Error as error:
         raise UserError(f"{source}: {_one_line(error)}") from None
     for name in stored:
         if name in ACTIONS:
             continue
-        given, kept = values[name], stored[name]
-        if name in FREE_TO_CHANGE and is_given(values, name) and given.value != "auto":
+        given, kept = flags[name], stored[name]
+        if name in FREE_TO_CHANGE and is_given(flags, name) and given.value != "auto":
             continue
-        if is_given(values, name) and given.value not in (kept.value, "auto"):
+        if is_given(flags, name) and given.value not in (kept.value, "auto"):
             raise UserError(
                 f"{given.serialize()} contradicts the run, which has {kept.serialize()} "
-                f"({source}): leave the flag away, or start a new run"
+                f"({source}): omit the flag, or start a new run"
             )
         given.value = kept.value
 
@@ -220,53 +260,92 @@ def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:
         sys.exit(130)
 
 
-def _define_shared(values: flags.FlagValues) -> None:
-    string(values, "flagfile", "", "file with one flag a line, read where it stands")
-    string(values, "undefok", "", "names of flags that may be unknown, comma-separated")
-
-    boolean(values, "train", False, "train; without it the newest run is loaded and drawn again")
-    boolean(values, "resume", False, "with --train: go on with the newest run, to the same end")
-    boolean(values, "evaluate", False, "measure the run: a table, and metrics.json in its folder")
-    integer(values, "epoch", 0, "load this epoch; 0: the best, or the newest", least=0)
-    boolean(values, "generate", False, "draw a sheet of samples alone")
-    boolean(values, "visualize", False, "draw codes and the manifold alone; z_dim 2")
-    boolean(values, "show", False, "open a window with each picture")
-    string(values, "run", None, "the run folder meant by the above (the newest by default)")
-    string(values, "results_dir", "Results", "where the runs' folders are made")
-
-    string(values, "dataset", "auto", "auto, mnist, glyphs, a TFDS image data set, a path to .npz")
-    string(values, "data_dir", None, "where data lie: MNIST's .gz files, mnist.npz, TFDS' folders")
-    integer(values, "n_images", 0, "train on the first so many; 0: all", least=0)
-
-    integer(values, "z_dim", 2, "size of the latent code")
-    integer(values, "n_l1", 1000, "units of the first hidden layer")
-    integer(values, "n_l2", 1000, "units of the second hidden layer")
-    fraction(values, "noise_stddev", 0.0, "noise on the encoder's input, in training", float("inf"))
-    boolean(values, "batch_norm", False, "batch normalization in the encoder's hidden layers")
-    fraction(values, "dropout", 0.0, "share of the encoder's hidden units left out, in training")
-    choice(values, "reconstruction_loss", "mse", losses.RECONSTRUCTION, "what a copy is judged by")
-    choice(values, "pixel_range", "0,1", layers.PIXEL_RANGES, "of the encoder's input; -1,1: tanh")
-    choice(values, "initializer", "normal", layers.INITIALIZERS, "first weights, N(0, 0.01²) or He")
-
-    integer(values, "batch_size", 100, "images in a step")
-    integer(values, "keep_every", 0, "keep the checkpoint of every so many epochs", least=0)
-    integer(values, "n_epochs", 1000, "passes over the training images")
-    number(values, "learning_rate", 0.001, "Adam's learning rate")
-    fraction(values, "beta1", 0.9, "Adam's beta1")
-    fraction(values, "averaging", 0.0, "keep the weights' average, each step's share falling so")
-    flags.DEFINE_list(
-        "learning_rate_drops",
-        [],
-        "epochs after which the learning rate falls to a tenth, such as 20,30",
-        flag_values=values,
+def _define_shared(flags: Flags) -> None:
+    group = "What to do"
+    boolean(
+        flags, "train", False, "train; without it the newest run is loaded and drawn again", group
     )
-    _must("learning_rate_drops", _are_epochs, "takes growing epochs such as 20,30", values)
-    integer(values, "seed", 0, "same seed, same machine: the same run", least=0)
-    choice(values, "precision", "float32", PRECISIONS, "arithmetic of the layers")
+    boolean(
+        flags, "resume", False, "with --train: go on with the newest run, to the same end", group
+    )
+    boolean(
+        flags,
+        "evaluate",
+        False,
+        "measure the run: a table on the screen, metrics.json in its folder",
+        group,
+    )
+    integer(flags, "epoch", 0, "load this epoch; 0: the best or newest", group, least=0)
+    boolean(flags, "generate", False, "draw a sheet of samples only", group)
+    boolean(flags, "visualize", False, "draw codes and the manifold only (z_dim 2)", group)
+    boolean(flags, "show", False, "open a window with each picture", group)
+    string(flags, "run", None, "the run's folder; the newest by default", group)
+    string(flags, "results_dir", "Results", "folder of all runs", group)
+    string(flags, "flagfile", "", "file with one flag a line", group)
+    string(flags, "undefok", "", "names of flags that may be unknown", group)
+
+    group = "Data"
+    known = "auto, mnist, glyphs, a TFDS image data set, or the path of an .npz"
+    string(flags, "dataset", "auto", known, group)
+    where = "folder of MNIST's .gz files, mnist.npz or TFDS' folders"
+    string(flags, "data_dir", None, where, group)
+    integer(flags, "n_images", 0, "train on the first N images; 0: all", group, least=0)
+
+    group = "Networks"
+    integer(flags, "z_dim", 2, "dimensions of the latent code", group)
+    integer(flags, "n_l1", 1000, "units of the first hidden layer", group)
+    integer(flags, "n_l2", 1000, "units of the second hidden layer", group)
+    choice(flags, "encoder", "deterministic", layers.ENCODERS, "gaussian: codes are drawn", group)
+    boolean(flags, "batch_norm", False, "batch normalization in the encoder", group)
+    fraction(
+        flags, "dropout", 0.0, "share of the encoder's hidden units dropped in training", group
+    )
+    infinite = float("inf")
+    fraction(
+        flags,
+        "noise_stddev",
+        0.0,
+        "standard deviation of the noise on the encoder's input, in training",
+        group,
+        infinite,
+    )
+    choice(
+        flags,
+        "pixel_range",
+        "0,1",
+        layers.PIXEL_RANGES,
+        "of the encoder's input; -1,1: the decoder ends in tanh",
+        group,
+    )
+    choice(
+        flags,
+        "initializer",
+        "normal",
+        layers.INITIALIZERS,
+        "initial weights; normal: N(0, 0.01²)",
+        group,
+    )
+
+    group = "Training"
+    integer(flags, "n_epochs", 1000, "passes over the training images", group)
+    integer(flags, "batch_size", 100, "images in a step", group)
+    choice(flags, "reconstruction_loss", "mse", losses.RECONSTRUCTION, "of each pixel", group)
+    number(flags, "learning_rate", 0.001, "Adam's learning rate", group)
+    drops = "epochs after which the rate falls to a tenth, such as 20,30"
+    names(flags, "learning_rate_drops", drops, group)
+    _must("learning_rate_drops", _are_epochs, "takes growing epochs such as 20,30", flags)
+    fraction(flags, "beta1", 0.9, "Adam's beta1", group)
+    ema = "decay of the exponential moving average of the weights; 0: off"
+    fraction(flags, "ema_decay", 0.0, ema, group)
+    integer(
+        flags, "seed", 0, "of all random draws: the same seed makes the same run", group, least=0
+    )
+    choice(flags, "precision", "float32", PRECISIONS, "of the layers", group)
+    integer(flags, "keep_every", 0, "keep the checkpoint of every N epochs", group, least=0)
 
 
-def _must(name: str, test: Callable, message: str, values: flags.FlagValues) -> None:
-    flags.register_validator(name, test, message=message, flag_values=values)
+def _must(name: str, test: Callable, message: str, flags: Flags) -> None:
+    absl_flags.register_validator(name, test, message=message, flag_values=flags)
 
 
 def _are_epochs(words: Sequence[str]) -> bool:
@@ -276,12 +355,12 @@ def _are_epochs(words: Sequence[str]) -> bool:
     return all(a < b for a, b in zip([0, *epochs], epochs, strict=False))
 
 
-def join_boolean_words(words: list[str], values: flags.FlagValues) -> list[str]:
+def join_boolean_words(words: list[str], flags: Flags) -> list[str]:
     """Turns `--train True` into `--train=true`: readers type what the articles print."""
     joined = []
     for word in words:
         previous = joined[-1].lstrip("-") if joined and joined[-1].startswith("-") else ""
-        is_boolean = previous in values and values[previous].boolean
+        is_boolean = previous in flags and flags[previous].boolean
         if is_boolean and word.lower() in _TRUE_WORDS:
             joined[-1] = f"--{previous}=true"
         elif is_boolean and word.lower() in _FALSE_WORDS:
@@ -291,13 +370,22 @@ def join_boolean_words(words: list[str], values: flags.FlagValues) -> list[str]:
     return joined
 
 
-def _one_line(error: flags.Error) -> str:
+def _one_line(error: absl_flags.Error) -> str:
     return " ".join(str(error).split())
 
 
-def _help(description: str, values: flags.FlagValues) -> str:
-    lines = [description.strip(), "", "Flags:"]
-    for name in sorted(set(values) - {"undefok"}):
-        flag = values[name]
-        lines.append(f"  --{name} (default {flag.default_as_str or 'none'}): {flag.help}")
+def _help(description: str, flags: Flags, unused: Sequence[str]) -> str:
+    lines = [description.strip()]
+    for group, own in flags.flags_by_module_dict().items():
+        lines += ["", f"{group}:"]
+        for flag in own:
+            if flag.name in ("undefok", *unused):
+                continue
+            default = (flag.default_as_str or "none").strip("'")
+            lines += textwrap.wrap(
+                f"{flag.help} (default: {default})",
+                width=100,
+                initial_indent=f"  --{flag.name:<26} ",
+                subsequent_indent=" " * 31,
+            )
     return "\n".join(lines)

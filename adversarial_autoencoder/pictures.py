@@ -1,32 +1,34 @@
 """Which pictures a model has: its own, and those that any model of its kind has."""
 
-from adversarial_autoencoder import evaluation, images, priors, runs
+from adversarial_autoencoder import display, grids, inference, plots, priors, runs
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.model import Model
 
 import numpy as np
 import tensorflow as tf
+from absl import flags as absl_flags
 
-SHEET = 20  # Images in a row, and rows, of what `--generate` and `--visualize` draw.
+SHEET = 20  # Rows, and images in a row, of what `--generate` and `--visualize` draw.
 
 
-def usual(model: tf.Module, data: Dataset, at_end: bool = False) -> dict[str, np.ndarray]:
+def usual(model: Model, data: Dataset, at_end: bool = False) -> dict[str, np.ndarray]:
     """Returns the model's own pictures by name; if its codes are 2-D, where test codes lie.
 
     Args:
-      model: as in the module `training`.
+      model: what to draw.
       data: its data set.
-      at_end: whether training has ended, and so which test images get a wrong label is told.
+      at_end: training has ended: also which test images are predicted wrongly.
     """
     found = model.pictures(data)
     if at_end and model.classify is not None:
-        found |= _given_labels(model, data)
+        found |= _predicted_labels(model, data)
     if model.flags.z_dim == 2:
         found |= _codes(model, data)
     return found
 
 
-def asked_for(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+def asked_for(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Returns what `--generate` and `--visualize` ask for, and without them the usual pictures."""
     found = {}
     if model.flags.generate:
@@ -36,12 +38,10 @@ def asked_for(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
     return found or usual(model, data, at_end=True)
 
 
-def check(flags) -> None:
-    """Raises UserError if `--generate` or `--visualize` asks for what no such model has."""
+def check(flags: absl_flags.FlagValues) -> None:
+    """Raises UserError if `--generate` or `--visualize` asks for what the model does not have."""
     if flags.generate and "prior" not in flags:
-        raise UserError("--generate draws codes from a prior, which part 1 has not: use part 2")
-    if (flags.generate or flags.visualize) and "classifier_only" in flags and flags.classifier_only:
-        raise UserError("--generate and --visualize need a decoder, and --classifier_only has none")
+        raise UserError("--generate draws codes from a prior, and part 1 has none: use part 2")
     if flags.visualize and flags.z_dim != 2:
         raise UserError(f"--visualize draws codes of 2 dimensions, and --z_dim is {flags.z_dim}")
 
@@ -55,32 +55,32 @@ def write(
       UserError: the folder cannot be written.
     """
     for name, picture in pictures.items():
-        images.save_png(run.images / f"{name}.png", picture)
+        display.save_png(run.images / f"{name}.png", picture)
         if tensorboard_step is not None:
-            images.to_tensorboard(name, picture, tensorboard_step)
+            tf.summary.image(name, picture[np.newaxis], step=tensorboard_step)
 
 
-def _given_labels(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
-    """Which class of test images is taken for which, and the images that are."""
-    given = evaluation.classify(model.classify, data.test.images)
+def _predicted_labels(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """Which class of test images is predicted as which, and the images predicted wrongly."""
+    predicted = inference.classify(model.classify, data.test.images)
     return {
-        "confusion_matrix": images.confusion_matrix(data.test.labels, given, data.class_names),
-        "mistakes": images.mistakes(data.test.images, data.test.labels, given, data.class_names),
+        "confusion_matrix": plots.confusion_matrix(data.test.labels, predicted, data.class_names),
+        "mistakes": grids.mistakes(data.test.images, data.test.labels, predicted, data.class_names),
     }
 
 
-def _codes(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
-    """Where test codes lie, over the prior's contour."""
-    codes = evaluation.draw_codes(model, data.test.images)
+def _codes(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """Test codes over the prior's contour."""
+    codes = inference.draw_codes(model, data.test.images)
     prior = {}
     if "prior" in model.flags:
         prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}
         prior["n_components"] = model.n_components
-    return {"codes": images.scatter(codes, data.test.labels, data.class_names, **prior)}
+    return {"codes": plots.scatter(codes, data.test.labels, data.class_names, **prior)}
 
 
-def _prior(model: tf.Module) -> dict[str, np.ndarray]:
-    """Samples of the prior, coloured by the part they come from: what codes should look like."""
+def _prior(model: Model) -> dict[str, np.ndarray]:
+    """Samples of the prior, coloured by component: what codes should look like."""
     if "prior" not in model.flags:
         return {}
     prior, n = model.flags.prior, model.n_components
@@ -88,33 +88,33 @@ def _prior(model: tf.Module) -> dict[str, np.ndarray]:
     labels, names = np.zeros(len(z), int), ["prior"]
     if prior in priors.WITH_COMPONENTS:
         labels = priors.nearest_component(prior, z, n).numpy()
-        names = [f"part {k}" for k in range(n)]
-    return {"prior": images.scatter(z, labels, names)}
+        names = [f"component {k}" for k in range(n)]
+    return {"prior": plots.scatter(z, labels, names)}
 
 
-def _samples(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+def _samples(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Images of codes drawn from the prior; where the decoder takes labels, one a column."""
-    n_columns = max(SHEET - SHEET % data.n_classes, data.n_classes)  # Each class as often.
+    n_columns = max(SHEET - SHEET % data.n_classes, data.n_classes)  # Each class equally often.
     n_columns = n_columns if _takes_labels(model) else SHEET
     n = SHEET * n_columns
     y = tf.one_hot(np.arange(n) % data.n_classes, data.n_classes)
     x = model.decode(model.sample_prior(n, -5), y)
-    return {"samples": images.grid(data.as_images(x), n_columns)}
+    return {"samples": grids.grid(data.as_images(x), n_columns)}
 
 
-def _manifolds(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
+def _manifolds(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """The decoder's images over the square that the prior fills, one for each label it takes."""
-    reach = 10.0  # Without a prior codes may lie anywhere; part 2's plot reaches so far.
+    reach = 10.0  # As in part 2; without a prior codes may lie anywhere.
     if "prior" in model.flags:
         reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
-    z = tf.constant(images.manifold_codes(-reach, reach, step=2 * reach / (SHEET - 1)))
+    z = tf.constant(grids.manifold_codes(-reach, reach, step=2 * reach / (SHEET - 1)))
     found = {}
     for k in range(data.n_classes if _takes_labels(model) else 1):
         x = model.decode(z, tf.one_hot(tf.fill([len(z)], k), data.n_classes))
         name = f"manifold_{k}" if _takes_labels(model) else "manifold"
-        found[name] = images.grid(data.as_images(x), SHEET)
+        found[name] = grids.grid(data.as_images(x), SHEET)
     return found
 
 
-def _takes_labels(model: tf.Module) -> bool:
+def _takes_labels(model: Model) -> bool:
     return len(model.decoder.inputs) == 2

@@ -13,9 +13,9 @@ import tensorflow as tf
 WITH_COMPONENTS = ("gaussian_mixture", "swiss_roll")
 NAMES = ("gaussian", "gaussian_mixture", "swiss_roll", "uniform")
 
-# A petal, at scale 1: how far its centre is from the origin, its standard deviations.
+# A petal: how far its centre is from the origin, its standard deviations.
 PETAL_DISTANCE, PETAL_ALONG, PETAL_ACROSS = 1.4, 0.5, 0.1
-# The roll, at scale 1. Its turns are 1.5 apart, so they stay apart at this thickness.
+# The roll. Its turns are 1.5 apart, so they stay apart at this thickness.
 ROLL_RADIUS, ROLL_ANGLE, ROLL_ACROSS = 3.0, 4 * math.pi, 0.1
 
 
@@ -48,11 +48,10 @@ def gaussian_mixture(
     seed: tf.Tensor,
     labels: tf.Tensor | None = None,
     n_components: int = 10,
-    scale: float = 1.0,
 ) -> tf.Tensor:
     """Samples a mixture of 2-D Gaussians laid out like petals.
 
-    Component k lies along the ray at angle 2πk / n_components. At scale 1 its centre is 1.4 from
+    Component k lies along the ray at angle 2πk / n_components. Its centre is 1.4 from
     the origin, its standard deviation 0.5 along the ray and 0.1 across it.
 
     Args:
@@ -62,7 +61,6 @@ def gaussian_mixture(
       labels: int [n] in 0..n_components; k < n_components draws every pair from petal k,
         n_components (unlabelled) from all petals. None: all are unlabelled.
       n_components: number of petals, that is, of classes.
-      scale: multiplies the whole flower.
 
     Returns:
       float32 [n, z_dim].
@@ -77,7 +75,7 @@ def gaussian_mixture(
     components = _components(n, n_pairs, labels, n_components, component_seed)
     place = tf.random.stateless_normal([n, n_pairs, 2], place_seed)
     along, across = PETAL_ALONG * place[..., 0], PETAL_ACROSS * place[..., 1]
-    return tf.reshape(on_petal(components, along, across, n_components, scale), [n, z_dim])
+    return tf.reshape(on_petal(components, along, across, n_components), [n, z_dim])
 
 
 def swiss_roll(
@@ -86,11 +84,10 @@ def swiss_roll(
     seed: tf.Tensor,
     labels: tf.Tensor | None = None,
     n_components: int = 10,
-    scale: float = 1.0,
 ) -> tf.Tensor:
     """Samples a spiral of two turns from the origin outwards, evenly along its length.
 
-    Class k takes the k-th stretch of the roll: with ten classes, each its tenth. At scale 1 the
+    Class k takes the k-th stretch of the roll: with ten classes, each its tenth. The
     outer end is 3 from the origin. The roll has a standard deviation of 0.1 across.
 
     Args:
@@ -100,7 +97,6 @@ def swiss_roll(
       labels: int [n] in 0..n_components; k < n_components draws every pair from stretch k,
         n_components (unlabelled) from the whole roll. None: all are unlabelled.
       n_components: number of stretches, that is, of classes.
-      scale: multiplies the whole roll.
 
     Returns:
       float32 [n, z_dim].
@@ -116,7 +112,7 @@ def swiss_roll(
     within = tf.random.stateless_uniform([n, n_pairs], place_seed)
     position = (tf.cast(components, tf.float32) + within) / n_components
     across = ROLL_ACROSS * tf.random.stateless_normal([n, n_pairs], across_seed)
-    return tf.reshape(on_roll(position, across, scale), [n, z_dim])
+    return tf.reshape(on_roll(position, across), [n, z_dim])
 
 
 def sample(
@@ -127,7 +123,6 @@ def sample(
     stddev: float = 5.0,
     labels: tf.Tensor | None = None,
     n_components: int = 10,
-    scale: float = 1.0,
 ) -> tf.Tensor:
     """Samples the prior called `name`: float32 [n, z_dim].
 
@@ -140,7 +135,6 @@ def sample(
       labels: int [n] in 0..n_components, n_components meaning unlabelled; `gaussian` and
         `uniform` are the same for every label.
       n_components: number of classes, of priors `WITH_COMPONENTS` only.
-      scale: size of a prior `WITH_COMPONENTS`.
 
     Raises:
       ValueError: there is no such prior, or z_dim is odd where pairs are needed.
@@ -151,7 +145,7 @@ def sample(
     if name == "uniform":
         return uniform(n, z_dim, stddev, seed)
     in_pairs = gaussian_mixture if name == "gaussian_mixture" else swiss_roll
-    return in_pairs(n, z_dim, seed, labels, n_components, scale)
+    return in_pairs(n, z_dim, seed, labels, n_components)
 
 
 def log_density(
@@ -159,7 +153,6 @@ def log_density(
     z: tf.Tensor,
     stddev: float = 5.0,
     n_components: int = 10,
-    scale: float = 1.0,
 ) -> tf.Tensor:
     """Natural logarithm of the prior's exact density at codes z, unlabelled: float32 [n].
 
@@ -168,7 +161,6 @@ def log_density(
       z: float [n, z_dim].
       stddev: as in `sample`.
       n_components: as in `sample`.
-      scale: as in `sample`.
 
     Raises:
       ValueError: there is no such prior, or z_dim is odd where pairs are needed.
@@ -181,13 +173,13 @@ def log_density(
         edge = math.sqrt(3) * stddev
         inside = tf.reduce_all(tf.abs(z) <= edge, axis=-1)
         return tf.where(inside, -z.shape[-1] * math.log(2 * edge), -math.inf)
-    of_components = component_log_densities(name, z, n_components, scale)
+    of_components = component_log_densities(name, z, n_components)
     of_pairs = tf.reduce_logsumexp(of_components, axis=-1) - math.log(n_components)
     return tf.reduce_sum(of_pairs, axis=-1)
 
 
 def component_log_densities(
-    name: str, z: tf.Tensor, n_components: int = 10, scale: float = 1.0
+    name: str, z: tf.Tensor, n_components: int = 10
 ) -> tf.Tensor:
     """Log density of each component of a prior `WITH_COMPONENTS` in each pair of dimensions.
 
@@ -195,7 +187,6 @@ def component_log_densities(
       name: one of `WITH_COMPONENTS`.
       z: float [n, z_dim], z_dim even.
       n_components: as in `sample`.
-      scale: as in `sample`.
 
     Returns:
       float32 [n, z_dim / 2, n_components].
@@ -205,23 +196,23 @@ def component_log_densities(
     """
     if name not in WITH_COMPONENTS:
         raise ValueError(f"The prior {name} has no components; {_listed(WITH_COMPONENTS)} have.")
-    z = tf.convert_to_tensor(z, tf.float32) / scale
+    z = tf.convert_to_tensor(z, tf.float32)
     pairs = tf.reshape(z, [-1, _pairs(z.shape[-1], name), 2])
     densities = _petal_densities if name == "gaussian_mixture" else _roll_densities
-    return densities(pairs, n_components) - 2 * math.log(scale)
+    return densities(pairs, n_components)
 
 
 def nearest_component(
-    name: str, z: tf.Tensor, n_components: int = 10, scale: float = 1.0
+    name: str, z: tf.Tensor, n_components: int = 10
 ) -> tf.Tensor:
-    """The component under which each code is likeliest: int64 [n] in 0..n_components - 1.
+    """The component under which each code is most likely: int64 [n] in 0..n_components - 1.
 
     Petals differ in place and direction alone, so for them this is the nearest petal, distance
     counted in standard deviations along and across. With several pairs of dimensions all count.
 
     Args and errors are those of `component_log_densities`.
     """
-    densities = component_log_densities(name, z, n_components, scale)
+    densities = component_log_densities(name, z, n_components)
     return tf.argmax(tf.reduce_sum(densities, axis=1), axis=-1)
 
 
@@ -230,16 +221,14 @@ def on_petal(
     along: tf.Tensor,
     across: tf.Tensor,
     n_components: int = 10,
-    scale: float = 1.0,
 ) -> tf.Tensor:
     """The code at a place in a petal, to walk along it and across it.
 
     Args:
       components: int [...], which petal.
-      along: float [...], from the petal's centre outwards, at scale 1.
-      across: float [...], from the petal's centre line counterclockwise, at scale 1.
+      along: float [...], from the petal's centre outwards.
+      across: float [...], from the petal's centre line counterclockwise.
       n_components: number of petals.
-      scale: as in `gaussian_mixture`.
 
     Returns:
       float32 [..., 2].
@@ -249,17 +238,16 @@ def on_petal(
     across = tf.cast(across, tf.float32)
     x = along * tf.cos(angle) - across * tf.sin(angle)
     y = along * tf.sin(angle) + across * tf.cos(angle)
-    return scale * tf.stack([x, y], axis=-1)
+    return tf.stack([x, y], axis=-1)
 
 
-def on_roll(position: tf.Tensor, across: tf.Tensor = 0.0, scale: float = 1.0) -> tf.Tensor:
+def on_roll(position: tf.Tensor, across: tf.Tensor = 0.0) -> tf.Tensor:
     """The code at a place on the swiss roll, to walk along it.
 
     Args:
       position: float [...] in 0..1, 0 at the origin, 1 at the outer end; k / n_components is where
         the stretch of class k begins.
-      across: float [...], outwards from the centre line, at scale 1.
-      scale: as in `swiss_roll`.
+      across: float [...], outwards from the centre line.
 
     Returns:
       float32 [..., 2].
@@ -268,15 +256,15 @@ def on_roll(position: tf.Tensor, across: tf.Tensor = 0.0, scale: float = 1.0) ->
     turned = tf.sqrt(tf.cast(position, tf.float32))
     radius = ROLL_RADIUS * turned + tf.cast(across, tf.float32)
     angle = ROLL_ANGLE * turned
-    return scale * tf.stack([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)
+    return tf.stack([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)
 
 
-def extent(name: str, stddev: float = 5.0, scale: float = 1.0) -> float:
+def extent(name: str, stddev: float = 5.0) -> float:
     """How far from 0 the prior's pictures reach: 10 for the series' N(0, 5²), its plot's edge."""
     return {
         "gaussian": 2 * stddev,
-        "gaussian_mixture": scale * (PETAL_DISTANCE + 2 * PETAL_ALONG),
-        "swiss_roll": scale * ROLL_RADIUS,
+        "gaussian_mixture": PETAL_DISTANCE + 2 * PETAL_ALONG,
+        "swiss_roll": ROLL_RADIUS,
         "uniform": math.sqrt(3) * stddev,
     }[name]
 
@@ -323,7 +311,7 @@ def _log_normal(x: tf.Tensor, mean: tf.Tensor | float, stddev: float) -> tf.Tens
 
 
 def _petal_densities(pairs: tf.Tensor, n_components: int) -> tf.Tensor:
-    """Log density of every petal, at scale 1: [n, n_pairs, n_components]."""
+    """Log density of every petal: [n, n_pairs, n_components]."""
     angle = 2 * math.pi / n_components * tf.range(n_components, dtype=tf.float32)
     x, y = pairs[..., 0:1], pairs[..., 1:2]
     along = x * tf.cos(angle) + y * tf.sin(angle)
@@ -332,7 +320,7 @@ def _petal_densities(pairs: tf.Tensor, n_components: int) -> tf.Tensor:
 
 
 def _roll_densities(pairs: tf.Tensor, n_components: int) -> tf.Tensor:
-    """Log density of every stretch of the roll, at scale 1: [n, n_pairs, n_components].
+    """Log density of every stretch of the roll: [n, n_pairs, n_components].
 
     The roll is spread along rays from the origin, so a code can only come from the angles at which
     the roll crosses the code's ray: one per half turn, every second on the ray's far side.

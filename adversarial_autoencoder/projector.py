@@ -2,44 +2,41 @@
 
 import pathlib
 
-from adversarial_autoencoder import evaluation, images, runs
+from adversarial_autoencoder import display, grids, inference, runs
 from adversarial_autoencoder.datasets import Dataset
+from adversarial_autoencoder.model import Model
 
 import numpy as np
-import tensorflow as tf
 from tensorboard.plugins import projector
 
-MOST_CODES = 2000  # What the projector still turns and clusters smoothly, in a browser.
+MOST_CODES = 2000  # The projector still turns and clusters them smoothly in a browser.
 FOLDER = "projector"  # Below the run's Tensorboard/; its configuration lies beside the events.
 
 
-def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
-    """Writes the codes of test images for the projector, over those of before.
+def write(model: Model, data: Dataset, run: runs.Run) -> None:
+    """Writes the codes of test images for the projector, and replaces earlier ones.
 
-    The files are codes (one a line), metadata (the label; where the model gives labels, beside it
-    the one that it gives) and a sprite of thumbnails.
+    The files are codes (one a line), metadata (the label and, where the model predicts labels, the
+    predicted one) and a sprite of thumbnails.
 
     Args:
-      model: as in the module `training`; one that exports no encoder has no codes worth a look,
-        and nothing is written.
+      model: encodes.
       data: its data set.
       run: where to.
 
     Raises:
       UserError: the folder cannot be written.
     """
-    if "encoder" not in model.exports():
-        return
-    n = len(data.test)  # Of all parts of it, as it may be sorted by label.
+    n = len(data.test)  # Spread over all of it, since it may be sorted by label.
     test = data.test[np.linspace(0, n - 1, min(n, MOST_CODES)).astype(int)]
-    codes = evaluation.draw_codes(model, test.images)
-    if codes.shape[1] < 3:  # Of fewer dimensions the projector shows nothing at all.
+    codes = inference.draw_codes(model, test.images)
+    if codes.shape[1] < 3:  # The projector shows nothing of fewer dimensions.
         codes = np.pad(codes, ((0, 0), (0, 3 - codes.shape[1])))
     columns = {"label": [data.class_names[k] for k in test.labels]}
     if model.classify is not None:
-        given = evaluation.classify(model.classify, test.images)
-        columns["given"] = [data.class_names[k] for k in given]
-    sprite, side = images.sprite(test.images, test.labels, len(data.class_names))
+        predicted = inference.classify(model.classify, test.images)
+        columns["predicted"] = [data.class_names[k] for k in predicted]
+    sprite, side = grids.sprite(test.images, test.labels, len(data.class_names))
 
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add()
@@ -57,7 +54,7 @@ def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
         # The projector wants no heading over a single column.
         _write_table(folder / "metadata.tsv", [list(columns), *rows] if len(columns) > 1 else rows)
-        images.save_png(folder / "sprite.png", sprite, scale=1)
+        display.save_png(folder / "sprite.png", sprite, scale=1)
         projector.visualize_embeddings(str(run.tensorboard), config)
 
 

@@ -1,8 +1,8 @@
 """One run's folder: made, found, resumed; its checkpoints and exported models.
 
-A checkpoint is written into a temporary folder which then takes its name in one step, so that it is
-there whole or not at all. TensorFlow stores a checksum with every tensor; a checkpoint that does
-not read back is passed over for the one before it.
+By hand and not `tf.train.CheckpointManager`: a checkpoint is written into a temporary folder which
+then takes its name in one step, so that it is there whole or not at all. TensorFlow stores a
+checksum with every tensor; a checkpoint that does not read back is passed over for the one before.
 """
 
 import contextlib
@@ -16,13 +16,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from adversarial_autoencoder import options
+from adversarial_autoencoder import averaging, options
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 
 import keras
 import tensorflow as tf
-from absl import flags
 
 CHECKPOINTS_KEPT = 3  # The newest; and, where epochs are scored, the best.
 
@@ -57,11 +56,11 @@ class Run:
         found = re.search(rf"^# {key}: (.*)$", self.flagfile.read_text(), re.MULTILINE)
         return found and found[1]
 
-    def save(self, model: tf.Module, step: int, score: float | None = None) -> None:
+    def save(self, state: tf.train.Checkpoint, step: int, score: float | None = None) -> None:
         """Writes a checkpoint and drops the oldest ones.
 
         Args:
-          model: what to save.
+          state: what to save, see `checkpoint`.
           step: how many steps it was trained for.
           score: how good it is, if that is known; high is good.
 
@@ -75,7 +74,7 @@ class Run:
                 self._remove_partial()
                 # A whole one of this step holds the same: never taken away to be replaced.
                 if not _is_whole(target):
-                    _checkpoint(model).write(str(partial / "checkpoint"))
+                    state.write(str(partial / "checkpoint"))
                     if score is not None:
                         (partial / "score.txt").write_text(repr(score))
                     for path in partial.iterdir():
@@ -104,17 +103,25 @@ class Run:
                 finally:
                     partial.unlink(missing_ok=True)
 
+    def load(self, *names: str) -> tuple[keras.Model, ...]:
+        """Returns exported networks as Keras models: those named, or `encoder` and `decoder`.
+
+        Raises:
+          UserError: one is not there, or cannot be read.
+        """
+        return tuple(self._load_network(name) for name in names or ("encoder", "decoder"))
+
     def best_step(self) -> int | None:
         """Returns the step of the stored checkpoint with the highest score, or None."""
         scores = {step: _score(folder) for step, folder in self._stored()}
         scored = [step for step in scores if scores[step] is not None]
         return max(scored, key=scores.get, default=None)  # Of equals the last, stored first here.
 
-    def restore(self, model: tf.Module, best: bool = False) -> int:
+    def restore(self, state: tf.train.Checkpoint, best: bool = False) -> int:
         """Loads the newest checkpoint that is whole.
 
         Args:
-          model: as it was when it was saved.
+          state: as it was when it was saved.
           best: where checkpoints have scores, load the best of them.
 
         Returns:
@@ -127,14 +134,14 @@ class Run:
             step = self.best_step() if best else None
             step = max(stored) if step is None else step
             if _is_whole(stored[step]):
-                self._read(model, stored[step])
+                self._read(state, stored[step])
                 return step
             print(f"Warning: {stored[step]} is damaged: passed over for another.", file=sys.stderr)
             with saving(self.path):  # Out of the way, or it would count among the newest.
                 stored[step].rename(self.checkpoints / f"damaged-{time.time_ns()}-{step:09d}")
         raise UserError(f"{self.path} holds no checkpoint that can be read: start a new run")
 
-    def restore_exactly(self, model: tf.Module, epoch: int, steps_per_epoch: int) -> int:
+    def restore_exactly(self, state: tf.train.Checkpoint, epoch: int, steps_per_epoch: int) -> int:
         """Loads the checkpoint of an epoch and returns its step.
 
         Raises:
@@ -150,12 +157,12 @@ class Run:
             )
         if not _is_whole(folders[step]):
             raise UserError(f"{folders[step]} is damaged: give another --epoch, or none")
-        self._read(model, folders[step])
+        self._read(state, folders[step])
         return step
 
-    def _read(self, model: tf.Module, folder: pathlib.Path) -> None:
+    def _read(self, state: tf.train.Checkpoint, folder: pathlib.Path) -> None:
         try:
-            _checkpoint(model).read(str(folder / "checkpoint")).assert_consumed()
+            state.read(str(folder / "checkpoint")).assert_consumed()
         except (AssertionError, ValueError) as error:
             raise UserError(
                 f"{folder} does not fit the networks of this version, and was made by another: "
@@ -175,6 +182,13 @@ class Run:
         """Returns the step of the newest checkpoint, or None."""
         return next((step for step, _ in self._stored()), None)
 
+    def _load_network(self, name: str) -> keras.Model:
+        path = self.checkpoints / f"{name}.keras"
+        try:
+            return keras.models.load_model(path, compile=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read: train the run first") from error
+
     def _stored(self) -> list[tuple[int, pathlib.Path]]:
         """The checkpoints, newest first."""
         folders = self.checkpoints.glob("checkpoint-*")
@@ -187,23 +201,23 @@ class Run:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_run(values: flags.FlagValues, model_name: str) -> Run:
+def open_run(flags: options.Flags, model_name: str) -> Run:
     """Returns the run that the flags mean: a new one, not yet created, or one that is there.
 
-    With a run that is there its flags are taken over into `values`.
+    With a run that is there its flags are taken over into `flags`.
 
     Raises:
       UserError: there is no such run, it belongs to another part, or the flags contradict it.
     """
-    root = pathlib.Path(values.results_dir) / model_name
-    if values.train and not values.resume:
-        if values.run:
+    root = pathlib.Path(flags.results_dir) / model_name
+    if flags.train and not flags.resume:
+        if flags.run:
             raise UserError("--run names a run that is there: with --train give --resume too")
-        return Run(root / _folder_name(values, model_name))
-    if values.run:
-        run = Run(pathlib.Path(values.run))
+        return Run(root / _folder_name(flags, model_name))
+    if flags.run:
+        run = Run(pathlib.Path(flags.run))
         if not run.flagfile.is_file():
-            raise UserError(f"--run={values.run} is not a run's folder: it has no flags.txt")
+            raise UserError(f"--run={flags.run} is not a run's folder: it has no flags.txt")
     else:
         found = [path.parent for path in root.glob("*/flags.txt")]
         if not found:
@@ -214,7 +228,7 @@ def open_run(values: flags.FlagValues, model_name: str) -> Run:
     trained = run.comment("model")
     if trained != model_name:
         raise UserError(f"{run.path} is a run of {trained}, not of {model_name}")
-    options.adopt(values, run.flagfile.read_text().splitlines(), str(run.flagfile))
+    options.adopt(flags, run.flagfile.read_text().splitlines(), str(run.flagfile))
     return run
 
 
@@ -257,22 +271,23 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _folder_name(values: flags.FlagValues, model_name: str) -> str:
+def _folder_name(flags: options.Flags, model_name: str) -> str:
     now = datetime.datetime.now().strftime("%Y-%m-%d_%H.%M.%S.%f")
     parts = (
         now,
-        values.z_dim,
-        values.learning_rate,
-        values.batch_size,
-        values.n_epochs,
-        values.beta1,
+        flags.z_dim,
+        flags.learning_rate,
+        flags.batch_size,
+        flags.n_epochs,
+        flags.beta1,
         model_name,
     )
     return "_".join(str(part) for part in parts)
 
 
-def _checkpoint(model: tf.Module) -> tf.train.Checkpoint:
-    return tf.train.Checkpoint(model=model)
+def checkpoint(model: tf.Module, ema: averaging.ExponentialMovingAverage) -> tf.train.Checkpoint:
+    """Returns all that a run needs to go on: weights, optimizers' slots, the step, averages."""
+    return tf.train.Checkpoint(model=model, ema=ema)
 
 
 def _is_whole(folder: pathlib.Path) -> bool:

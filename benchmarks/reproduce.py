@@ -28,7 +28,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from adversarial_autoencoder import options, runs
 from adversarial_autoencoder.errors import UserError
 
-from absl import flags
+from absl import flags as absl_flags
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NOTED_EVERY = 30  # Seconds after which the time so far is written down, should all be killed.
@@ -131,29 +131,29 @@ def signals_passed_on(process):
 
 def parse(argv):
     """Returns the flags of this script, and the words that are passed on."""
-    values = flags.FlagValues()
-    values.set_gnu_getopt()
-    options.string(values, "recipe", None, "the flag file")
-    flags.DEFINE_list("seeds", ["0", "1", "2"], "the seeds", flag_values=values)
-    options.string(values, "results_dir", "Results", "where the seeds' folders are made")
-    options.boolean(values, "evaluate", True, "measure the runs")
+    flags = absl_flags.FlagValues()
+    flags.set_gnu_getopt()
+    options.string(flags, "recipe", None, "the flag file")
+    absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "the seeds", flag_values=flags)
+    options.string(flags, "results_dir", "Results", "where the seeds' folders are made")
+    options.boolean(flags, "evaluate", True, "measure the runs")
     try:
-        words = values(options.join_boolean_words(argv, values), known_only=True)[1:]
-    except (flags.Error, OSError, ValueError) as error:
+        words = flags(options.join_boolean_words(argv, flags), known_only=True)[1:]
+    except (absl_flags.Error, OSError, ValueError) as error:
         raise options.CommandLineError(" ".join(str(error).split())) from None
     if {"--help", "-help", "-h"} & {*words}:
         print(__doc__.strip())
         raise SystemExit(0)
-    if not values.recipe:
+    if not flags.recipe:
         raise options.CommandLineError("give --recipe=..., a flag file such as those in recipes/")
-    numbers = {int(word) for word in values.seeds if word.isdecimal()}
-    if not numbers or len(numbers) < len(values.seeds):
-        raise options.CommandLineError(f"--seeds={','.join(values.seeds)}: give some like 0,1,2")
+    numbers = {int(word) for word in flags.seeds if word.isdecimal()}
+    if not numbers or len(numbers) < len(flags.seeds):
+        raise options.CommandLineError(f"--seeds={','.join(flags.seeds)}: give some like 0,1,2")
     for word in words:
         name = word.lstrip("-").partition("=")[0].removeprefix("no")
         if name in ("seed", *options.ACTIONS):
             raise options.CommandLineError(f"{word} is not passed on: each seed is given its own")
-    return values, words
+    return flags, words
 
 
 def read_recipe(path, words):
@@ -163,8 +163,8 @@ def read_recipe(path, words):
     """
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
-        words = flags.FlagValues().read_flags_from_files([f"--flagfile={path}", *words])
-    except (flags.Error, OSError, UnicodeError) as error:
+        words = absl_flags.FlagValues().read_flags_from_files([f"--flagfile={path}", *words])
+    except (absl_flags.Error, OSError, UnicodeError) as error:
         raise options.CommandLineError(f"the recipe {path} cannot be read: {error}") from None
     found = re.search(r"^#.*\bpython3? +(\S+\.py)\b", text, re.MULTILINE)
     if found is None:
@@ -190,7 +190,7 @@ def check_alike(seeds):
         differing = [line for line in sorted(first ^ lines) if not line.startswith(free)]
         if differing:
             told = f"{seed.folder} was not trained like {seeds[0].folder}: {'; '.join(differing)}"
-            raise UserError(f"{told}; delete one of them, or leave it out of --seeds")
+            raise UserError(f"{told}; delete one of them, or omit it from --seeds")
 
 
 def mean_and_stddev(values):
@@ -211,25 +211,25 @@ def table(columns):
 
 
 def main(argv):
-    values, words = parse(argv)
-    script, words = read_recipe(values.recipe, words)
-    folder = pathlib.Path(values.results_dir) / "reproduce" / pathlib.Path(values.recipe).stem
-    seeds = [Seed(int(number), folder, script, words) for number in values.seeds]
+    flags, words = parse(argv)
+    script, words = read_recipe(flags.recipe, words)
+    folder = pathlib.Path(flags.results_dir) / "reproduce" / pathlib.Path(flags.recipe).stem
+    seeds = [Seed(int(number), folder, script, words) for number in flags.seeds]
     for seed in seeds:
         seed.notes()  # What does not fit is told now, not after hours.
     for seed in seeds:
-        seed.complete(values.evaluate, values.results_dir)
+        seed.complete(flags.evaluate, flags.results_dir)
     check_alike(seeds)
 
     columns, datasets, commits = {}, {}, {}
     for seed in seeds:
-        metrics = read_json(seed.run().metrics) if values.evaluate else {}
+        metrics = read_json(seed.run().metrics) if flags.evaluate else {}
         datasets[metrics.pop("dataset", "")] = commits[metrics.pop("commit", "")] = True
         figures = {k: v for k, v in metrics.items() if not k.endswith("_standard_error")}
         minutes = seed.notes()["minutes"]["train"]
         columns[seed.number] = figures | {"minutes of training": minutes}
     print(f"\n{table(columns)}")
-    if values.evaluate:
+    if flags.evaluate:
         print(f"\nData set: {', '.join(datasets)}. Commit: {', '.join(commits) or 'unknown'}.")
 
 

@@ -1,11 +1,11 @@
 """Labels in the regularization: each class gets its own petal of the prior.
 
-Part 2, and the discriminator is told the label of each code; beside it stands a prior sample from
-the part of the prior that is that class's own. With an image whose label is hidden the sample is
-drawn from the whole prior. Makhzani et al. 2015, section 2.3, figures 3 and 4.
+Part 2, and the discriminator also gets the label of each code; it compares the code with a prior
+sample from the component of that class. For an image whose label is hidden the sample is drawn from
+the whole prior. Makhzani et al. 2015, section 2.3, figures 3 and 4.
 
     python experiments/label_regularized_aae.py --train     trains, into Results/Label_Regularized/
-    python experiments/label_regularized_aae.py             makes the newest run's pictures again
+    python experiments/label_regularized_aae.py             draws the newest run's pictures again
     python experiments/label_regularized_aae.py --train --prior=swiss_roll --n_labeled=0
 """
 
@@ -14,9 +14,11 @@ import functools
 from adversarial_autoencoder import (
     datasets,
     evaluation,
-    images,
+    grids,
+    inference,
     layers,
     losses,
+    model,
     options,
     priors,
     randomness,
@@ -34,7 +36,7 @@ DEFAULTS = dict(
     learning_rate=0.0003,
     beta1=0.5,
     noise_stddev=0.2,  # Without it, test images stray from the petals that training images fill.
-    averaging=0.999,
+    ema_decay=0.999,
     discriminator_rate=5.0,
     generator_rate=5.0,
     n_epochs=40,
@@ -45,7 +47,7 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.seen_pixels(x, flags.pixel_range)
+    hidden = layers.input_pixels(x, flags.pixel_range)
     hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
@@ -57,7 +59,7 @@ def decoder(dense, data, flags):
     z = keras.Input([flags.z_dim], name="z")
     hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    x = layers.pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
     return keras.Model(z, x, name="decoder")
 
 
@@ -79,7 +81,7 @@ def measure_petals(model, data, cache_dir):
     codes' is, by the petal's distance from 0; `petal_along_error` and `petal_across_error` compare
     standard deviations. They are the worst petal's, of codes on their own petal; 1: it is empty.
     """
-    z = evaluation.draw_codes(model, data.test.images)
+    z = inference.draw_codes(model, data.test.images)
     own, moments = petal_moments(model, z, data.test.labels)
     labels = np.arange(100_000) % data.n_classes
     prior = model.sample_prior(len(labels), -5, labels).numpy()
@@ -107,61 +109,78 @@ def petal_moments(model, z, labels):
     return own, np.array([[p.mean(0), p.real.std(0), p.imag.std(0)] for p in petals])
 
 
-class AdversarialAutoencoder(training.Model):
-    """The networks, an optimizer for each phase, and what is done with them."""
+class AdversarialAutoencoder(model.Model):
+    """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Label_Regularized"
-    MEASURES = (evaluation.measure_reconstruction, evaluation.measure_codes, measure_petals)
+    MEASURES = [
+        evaluation.measure_reconstruction,
+        evaluation.measure_codes,
+        measure_petals,
+    ]
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
         self.n_components = data.n_classes
-        self.shown = datasets.hide_labels(data.train, flags.n_labeled, data.n_classes, flags.seed)
+        self.train_images = datasets.hide_labels(
+            data.train, flags.n_labeled, data.n_classes, flags.seed
+        )
+
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        in_encoder = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
-        self.encoder = encoder(in_encoder, data, flags)
+        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        self.encoder = encoder(encoder_dense, data, flags)
         self.decoder = decoder(dense, data, flags)
         self.discriminator = discriminator(dense, data, flags)
 
-        networks = (self.encoder, self.decoder, self.discriminator)
-        self.autoencoder_variables = layers.variables(networks, "e_", "d_")
-        self.discriminator_variables = layers.variables(networks, "dc_")
-        self.encoder_variables = layers.variables(networks, "e_")
+        self.networks = [
+            self.encoder,
+            self.decoder,
+            self.discriminator,
+        ]
+        self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
+        self.discriminator_variables = layers.variables(self.networks, "dc_")
+        self.encoder_variables = layers.variables(self.networks, "e_")
 
-        adam = functools.partial(training.adam, data, flags)
-        self.autoencoder_optimizer = adam(self.autoencoder_variables)
-        self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
-        self.generator_optimizer = adam(self.encoder_variables, flags.generator_rate)
+        self.autoencoder_optimizer = self.adam(self.autoencoder_variables)
+        self.discriminator_optimizer = self.adam(
+            self.discriminator_variables, flags.discriminator_rate
+        )
+        self.generator_optimizer = self.adam(self.encoder_variables, flags.generator_rate)
 
     def training_images(self, data):
-        return self.shown
+        return self.train_images
 
     @tf.function
     def train_step(self, x, y, step):
-        seen = self.add_noise(x, step)
+        x_noisy = self.add_noise(x, step)
 
-        # Reconstruction phase: encoder and decoder learn to copy x.
+        # Reconstruction phase: encoder and decoder learn to reconstruct x.
         with tf.GradientTape() as tape:
-            x_hat = self.reconstruct(seen, y, training=True)
+            z = self.encoder(x_noisy, training=True)
+            x_hat = self.decoder(z, training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
-        # Regularization phase, 1: the discriminator learns to tell prior samples from codes. An
-        # image without a label is of one class more, the last, whose petal is the whole prior.
+        # Regularization phase, 1: the discriminator learns to tell prior samples from codes. Images
+        # without a label have one class more, the last, whose component is the whole prior.
         y = tf.concat([y, 1 - tf.reduce_sum(y, axis=1, keepdims=True)], 1)
+        # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
-            z = self.encode(seen, training=True)  # Serves phase 2, which finds the same encoder.
+            z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step, tf.argmax(y, axis=1))
         with tf.GradientTape() as tape:
-            logits = self.discriminator([tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)])
+            logits = self.discriminator(
+                [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)], training=True
+            )
             discriminator_loss = losses.discriminator(*tf.split(logits, 2))
         gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
         self.discriminator_optimizer.apply(gradients)
 
-        # Regularization phase, 2: the encoder learns to fool it.
+        # Regularization phase, 2: the encoder learns to fool the discriminator.
         with generator_tape:
-            generator_loss = losses.generator(self.discriminator([y, z]))
+            logits = self.discriminator([y, z], training=True)
+            generator_loss = losses.generator(logits)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
         self.generator_optimizer.apply(gradients)
 
@@ -172,7 +191,7 @@ class AdversarialAutoencoder(training.Model):
         }
 
     def sample_prior(self, n, step, labels=None):
-        """From the petal of each label, int [n]; n_classes, or no labels: from all of them."""
+        """From the component of each label, int [n]; n_classes, or no labels: from all of them."""
         seed = randomness.stateless_seed(self.flags.seed, "prior", step)
         settings = {"labels": labels, "n_components": self.n_components}
         return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, **settings)
@@ -182,18 +201,18 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": evaluation.draw_codes(self, x),
+            "Encoder Distribution": inference.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 
     def pictures(self, data):
         """Each class's petal, along it rightwards and across it upwards; and the same style as each
         class (columns): five places along the petal, then five across it (rows)."""
-        classes, square = range(data.n_classes), images.manifold_codes(-1, 1, step=2 / 19)
-        found = {f"manifold_{k}": images.grid(self.walk(data, k, square), 20) for k in classes}
+        classes, square = range(data.n_classes), grids.manifold_codes(-1, 1, step=2 / 19)
+        found = {f"manifold_{k}": grids.grid(self.walk(data, k, square), 20) for k in classes}
         cross = np.concatenate([np.linspace([-1, 0], [1, 0], 5), np.linspace([0, -1], [0, 1], 5)])
         x = self.walk(data, np.tile(classes, len(cross)), cross.repeat(len(classes), axis=0))
-        return found | {"same_style": images.style_grid(x, len(classes))}
+        return found | {"same_style": grids.style_grid(x, len(classes))}
 
     def walk(self, data, classes, places):
         """Images at places [n, 2] of their class's petal or stretch, alike in every pair: 0 is its
@@ -212,12 +231,17 @@ def define_flags(flags):
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, define_flags, **DEFAULTS)
+    flags = options.parse(argv, __doc__, DEFAULTS, define_flags)
     if flags.prior not in priors.WITH_COMPONENTS:
         allowed = " or ".join(priors.WITH_COMPONENTS)
-        message = f"--prior={flags.prior} has no part for each class: choose {allowed}"
+        message = f"--prior={flags.prior} has no component for each class: choose {allowed}"
         raise options.CommandLineError(message)
-    training.main(AdversarialAutoencoder, flags)
+    return training.main(AdversarialAutoencoder, flags)
+
+
+def train(**settings):
+    """Trains from Python, the settings being the flags, and returns the run."""
+    return main(options.command_line(train=True, **settings))
 
 
 if __name__ == "__main__":

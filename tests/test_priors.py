@@ -60,11 +60,6 @@ def test_a_petal_has_its_centre_direction_and_spread(k):
     assert (z @ [-ray[1], ray[0]]).std() == pytest.approx(0.1, rel=0.02)
 
 
-@pytest.mark.parametrize("name", priors.WITH_COMPONENTS)
-def test_scale_multiplies_a_prior_with_components(name):
-    np.testing.assert_allclose(draw(name, scale=5.0), 5 * draw(name), rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.parametrize("n_components", [2, 10, 26])
 def test_a_labelled_sample_falls_on_its_own_tenth_of_the_roll(n_components):
     labels = np.arange(20_000) % n_components
@@ -101,8 +96,8 @@ def test_the_label_after_the_last_means_unlabelled(name):
 @pytest.mark.parametrize("n_components", [2, 10, 26])
 def test_a_labelled_sample_is_nearest_to_its_own_component(name, n_components):
     labels = np.arange(20_000) % n_components
-    z = draw(name, n=20_000, labels=labels, n_components=n_components, scale=3.0)
-    nearest = priors.nearest_component(name, z, n_components, scale=3.0)
+    z = draw(name, n=20_000, labels=labels, n_components=n_components)
+    nearest = priors.nearest_component(name, z, n_components)
     # Petals overlap near the origin, the more the narrower the angle between them.
     overlap = 0.3 if (name, n_components) == ("gaussian_mixture", 26) else 0.03
     assert np.mean(nearest.numpy() == labels) > 1 - overlap
@@ -123,7 +118,7 @@ def test_pairs_of_dimensions_share_a_label_and_are_independent_without(name):
 
 @pytest.mark.parametrize("name", priors.NAMES)
 def test_density_sums_to_one_and_is_that_of_the_samples(name):
-    settings = {"stddev": 2 / math.sqrt(3), "scale": 0.9}  # The uniform edge is at 2.
+    settings = {"stddev": 2 / math.sqrt(3)}  # The uniform edge is at 2.
     width = 0.02
     middles = np.arange(-4, 4, width) + width / 2
     places = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
@@ -151,15 +146,15 @@ def test_density_of_uniform_is_zero_outside_its_cube():
 
 
 def test_walking_along_and_across_a_petal_turns_with_it():
-    first = priors.on_petal(0, [0.0, 1.0], [0.0, 0.2], scale=2.0).numpy()
-    np.testing.assert_allclose(first, [[2.8, 0.0], [4.8, 0.4]], rtol=1e-5)
-    opposite = priors.on_petal(5, [0.0, 1.0], [0.0, 0.2], scale=2.0).numpy()
+    first = priors.on_petal(0, [0.0, 1.0], [0.0, 0.2]).numpy()
+    np.testing.assert_allclose(first, [[1.4, 0.0], [2.4, 0.2]], rtol=1e-5)
+    opposite = priors.on_petal(5, [0.0, 1.0], [0.0, 0.2]).numpy()
     np.testing.assert_allclose(opposite, -first, atol=1e-5)
 
 
 def test_the_roll_runs_from_the_origin_through_two_turns():
-    ends = priors.on_roll([0.0, 0.25, 1.0], scale=2.0).numpy()
-    np.testing.assert_allclose(ends, [[0, 0], [3, 0], [6, 0]], atol=1e-4)
+    ends = priors.on_roll([0.0, 0.25, 1.0]).numpy()
+    np.testing.assert_allclose(ends, [[0, 0], [1.5, 0], [3, 0]], atol=1e-4)
     steps = np.diff(priors.on_roll(np.linspace(0.1, 1, 200)).numpy(), axis=0)
     lengths = np.linalg.norm(steps, axis=1)
     assert lengths.max() < 1.1 * lengths.min()

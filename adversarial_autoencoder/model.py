@@ -1,0 +1,120 @@
+"""What a script defines and the loop trains: networks, a train step, what is shown and measured."""
+
+from collections.abc import Callable, Sequence
+
+from adversarial_autoencoder import batches, datasets, optimizers, randomness
+from adversarial_autoencoder.datasets import Dataset, Split
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags as absl_flags
+
+
+class Model(tf.Module):
+    """The base class of the scripts' models.
+
+    Attributes:
+      NAME: the name of its folder under `Results/`.
+      MEASURES: the functions of `evaluation` that measure it.
+      flags: the run's flags.
+      step: the step that is being trained, int64, from 0. The training loop assigns it; schedules
+        of the learning rate read it.
+      networks: all networks, in the order in which `layers.variables` searches them. Layers that
+        act in training alone (dropout) or otherwise (batch normalization) want `training=True` in
+        the train step.
+      n_components: components of a prior that has some (petals, stretches of the roll).
+      classify: images as in `train_step` to class probabilities, float32 [n, n_classes], if the
+        model predicts labels. Validation images then choose the epoch to report.
+      encoder, decoder: Keras models, exported with each checkpoint.
+    """
+
+    NAME: str
+    MEASURES: Sequence[Callable]
+    flags: absl_flags.FlagValues
+    step: tf.Variable
+    networks: Sequence[keras.Model]
+    n_components: int = 10
+    classify: Callable[[tf.Tensor], tf.Tensor] | None = None
+    encoder: keras.Model
+    decoder: keras.Model
+
+    def __init__(self, data: Dataset, flags: absl_flags.FlagValues):
+        super().__init__()
+        self.flags = flags
+        self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name="step")
+        self._steps_per_epoch = batches.steps_per_epoch(data, flags.batch_size)
+
+    @classmethod
+    def load_data(cls, flags: absl_flags.FlagValues) -> Dataset:
+        """Returns the data set that the flags ask for."""
+        return datasets.load(flags.dataset, flags.data_dir, flags.n_images)
+
+    def training_images(self, data: Dataset) -> Split:
+        """Returns the images, and the labels, that `train_step` gets."""
+        return data.train
+
+    def adam(
+        self, variables: Sequence[keras.Variable], rate_factor: float = 1.0
+    ) -> optimizers.FusedAdam:
+        """Returns the Adam of one phase, at `--learning_rate` and its drops.
+
+        Args:
+          variables: what the phase trains.
+          rate_factor: multiplies the rate, for a phase that should learn faster or slower. A weight
+            of its loss would not do: Adam divides it out again.
+        """
+        rate = optimizers.learning_rate(self.flags, self._steps_per_epoch, self.step, rate_factor)
+        return optimizers.adam(rate, self.flags.beta1, variables)
+
+    def train_step(self, x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A `tf.function` that does all phases of one step.
+
+        Args:
+          x: images, float32 [batch, input_dim] in [0, 1].
+          y: their labels, one-hot, float32 [batch, n_classes].
+          step: int64 scalar, from 0; random draws are functions of it.
+
+        Returns:
+          The losses by name, scalars.
+        """
+        raise NotImplementedError
+
+    def add_noise(self, x: tf.Tensor, step: tf.Tensor, purpose: str = "noise") -> tf.Tensor:
+        """Adds N(0, noise_stddev²) to each pixel of the encoder's input in training.
+
+        So an autoencoder learns to remove the noise (Vincent et al. 2008); the AAE paper has it in
+        part 4, at 0.3 (Makhzani et al. 2015, appendix).
+        """
+        if not self.flags.noise_stddev:
+            return x
+        seed = randomness.stateless_seed(self.flags.seed, purpose, step)
+        return x + self.flags.noise_stddev * tf.random.stateless_normal(tf.shape(x), seed)
+
+    def encode(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns the codes of images, float32 [n, z_dim]; of drawn codes, the mean."""
+        return self.encoder(x)
+
+    def decode(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Returns images, float32 [n, input_dim] in [0, 1], of codes and (where used) labels."""
+        raise NotImplementedError
+
+    def reconstruct(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Encodes and decodes images."""
+        return self.decode(self.encode(x), y)
+
+    def exports(self) -> dict[str, keras.Model]:
+        """Returns the networks that are exported, by the name of their file."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+    def example_images(self, x: tf.Tensor, y: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns images and what the model makes of them, for TensorBoard, by name."""
+        return {"Input Images": x, "Generated Images": self.reconstruct(x, y)}
+
+    def histograms(self, x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns what TensorBoard shows as histograms, by name."""
+        raise NotImplementedError
+
+    def pictures(self, data: Dataset) -> dict[str, np.ndarray]:
+        """Returns the pictures by name, uint8 [height, width, channels]."""
+        raise NotImplementedError

@@ -1,0 +1,204 @@
+"""Plots: codes coloured by label over the prior's contour, and the confusion matrix.
+
+Each is a uint8 array [height, width, channels].
+"""
+
+from collections.abc import Sequence
+
+from adversarial_autoencoder import priors, randomness
+
+import numpy as np
+
+# One colour a class, the same in every picture: digit 0 is the first.
+COLOURS = (
+    "#3b7dd8",
+    "#ff8c1a",
+    "#2ca02c",
+    "#d62728",
+    "#8e5bc9",
+    "#8c564b",
+    "#f27fc4",
+    "#1f2d5a",
+    "#d9b800",
+    "#17becf",
+)
+
+
+def scatter(
+    codes: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    prior: str | None = None,
+    stddev: float = 5.0,
+    n_components: int = 10,
+) -> np.ndarray:
+    """Draws codes coloured by label over the contour of the prior.
+
+    Up to ten classes have the colours of `COLOURS`; more take theirs from a continuous map.
+
+    Args:
+      codes: float [n, 2].
+      labels: int [n], indices into class_names.
+      class_names: for the legend, or for the colour bar if there are more than ten.
+      prior: one of `priors.NAMES`, drawn as circles at 1, 2 and 3 standard deviations (gaussian),
+        as its edge (uniform), or as lines around its densest 50% and 95%; None for no prior.
+      stddev: the prior's, as in `priors.sample`.
+      n_components: the prior's, as in `priors.sample`.
+
+    Returns:
+      uint8 [900, 1050, 3].
+
+    Raises:
+      ValueError: codes are not 2-D.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    codes, labels = np.asarray(codes, np.float32), np.asarray(labels)
+    if codes.ndim != 2 or codes.shape[1] != 2:
+        raise ValueError(f"A scatter plot shows codes of 2 dimensions, not {codes.shape[1:]}.")
+    # Figure and canvas without pyplot: no window, no backend chosen for the rest of the program.
+    figure = Figure(figsize=(7.0, 6.0), dpi=150, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set(aspect="equal", xlabel="z[0]", ylabel="z[1]")
+    axes.tick_params(colors="0.35", labelsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    _draw_codes(axes, codes, labels, class_names)
+    reach = np.abs(codes).max(initial=0.0)
+    if prior is not None:
+        reach = max(reach, _draw_prior(axes, prior, stddev, n_components))
+    reach = 1.05 * reach or 1.0
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    if len(class_names) <= len(COLOURS):
+        figure.legend(loc="outside right upper", frameon=False, fontsize=10)
+    elif prior is not None:
+        axes.legend(loc="upper right", fontsize=9)
+    canvas.draw()
+    canvas.draw()  # Only now the labels have their place: the first time made the axes square.
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def confusion_matrix(
+    labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]
+) -> np.ndarray:
+    """Draws how often each class is predicted as which.
+
+    Args:
+      labels: int [n], the true ones, indices into class_names.
+      predicted: int [n], those that a model predicts.
+      class_names: of rows (true) and columns (predicted).
+
+    Returns:
+      uint8 [900, 1050, 3]. Up to 20 classes have their counts written; only mistakes are shaded.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    n_classes = len(class_names)
+    counts = np.zeros([n_classes, n_classes], int)
+    np.add.at(counts, (np.asarray(labels), np.asarray(predicted)), 1)
+    mistaken = counts * (1 - np.eye(n_classes, dtype=int))
+    figure = Figure(figsize=(7.0, 6.0), dpi=150, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    # The right ones, a hundred times as many, would leave the mistakes no shade.
+    axes.imshow(mistaken, cmap="Reds", vmin=0, vmax=max(1, 1.3 * mistaken.max()))
+    if n_classes <= 20:
+        for row, column in np.argwhere(counts > 0):
+            weight = "bold" if row == column else "normal"
+            place = {"ha": "center", "va": "center", "fontsize": 9, "weight": weight}
+            axes.text(column, row, str(counts[row, column]), **place)
+    shown = np.unique(np.linspace(0, n_classes - 1, min(n_classes, 52), dtype=int))
+    names = [_as_text(class_names[k]) for k in shown]
+    axes.set_xticks(shown, labels=names)
+    axes.set_yticks(shown, labels=names)
+    axes.tick_params(length=0, labelsize=9 if n_classes <= 20 else 6)
+    axes.set(
+        xlabel="predicted",
+        ylabel="true",
+        title=f"{mistaken.sum()} of {counts.sum()} predicted wrongly ({_share(mistaken, counts)})",
+    )
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> str:
+    return f"{part.sum() / max(whole.sum(), 1):.2%}"
+
+
+def class_colours(n_classes: int) -> np.ndarray:
+    """Returns one RGBA colour a class, [n_classes, 4]."""
+    import matplotlib
+    from matplotlib.colors import to_rgba_array
+
+    if n_classes <= len(COLOURS):
+        return to_rgba_array(COLOURS[:n_classes])
+    return matplotlib.colormaps["turbo"](np.linspace(0.03, 0.97, n_classes))
+
+
+def _draw_codes(axes, codes: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
+    colours = class_colours(len(class_names))
+    # In a shuffled order, so that no class hides the others.
+    order = randomness.numpy_generator(0, "order of points").permutation(len(codes))
+    axes.scatter(*codes[order].T, s=7, c=colours[labels[order]], alpha=0.6, linewidths=0)
+    if len(class_names) <= len(COLOURS):
+        for colour, name in zip(colours, class_names, strict=True):
+            axes.plot([], [], "o", color=colour, markersize=7, label=_as_text(name))
+    else:
+        _draw_colour_bar(axes, colours, class_names)
+
+
+def _as_text(name: str) -> str:
+    """A name that matplotlib shows as it stands: between dollars it would look for a formula."""
+    return name.replace("$", r"\$")
+
+
+def _draw_colour_bar(axes, colours: np.ndarray, class_names: Sequence[str]) -> None:
+    """A bar with a step a class, and as many class names as can be read."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    n_classes = len(class_names)
+    norm = BoundaryNorm(np.arange(n_classes + 1) - 0.5, n_classes)
+    steps = ScalarMappable(norm, ListedColormap(colours))
+    bar = axes.figure.colorbar(steps, ax=axes, fraction=0.04, pad=0.02)
+    named = (
+        np.arange(n_classes) if n_classes <= 52 else np.linspace(0, n_classes - 1, 26, dtype=int)
+    )
+    bar.set_ticks(named, labels=[_as_text(class_names[k]) for k in named])
+    bar.ax.tick_params(length=0, labelsize=9 if len(named) <= 30 else 6)
+    bar.ax.minorticks_off()
+    bar.ax.invert_yaxis()
+
+
+def _draw_prior(axes, prior: str, stddev: float, n_components: int) -> float:
+    """Draws the prior's contour over the codes and returns how far it reaches."""
+    line = {"color": "0.1", "linewidth": 1.1}
+    if prior == "gaussian":
+        angle = np.linspace(0, 2 * np.pi, 200)
+        for k, style in {1: "-", 2: "--", 3: ":"}.items():
+            circle = k * stddev * np.cos(angle), k * stddev * np.sin(angle)
+            axes.plot(*circle, linestyle=style, label=f"prior, {k} sd", **line)
+        return 3 * stddev
+    if prior == "uniform":
+        edge = np.sqrt(3) * stddev
+        corners = edge * np.array([-1, 1, 1, -1, -1]), edge * np.array([-1, -1, 1, 1, -1])
+        axes.plot(*corners, label="prior's edge", **line)
+        return edge
+    settings = {"stddev": stddev, "n_components": n_components}
+    seed = randomness.stateless_seed(0, "contour of the prior")
+    samples = priors.sample(prior, 20_000, 2, seed, **settings).numpy()
+    reach = np.quantile(np.abs(samples), 0.9995)
+    values = np.linspace(-reach, reach, 500)
+    places = np.stack(np.meshgrid(values, values), axis=-1).reshape(-1, 2)
+    heights = priors.log_density(prior, places, **settings).numpy().reshape(500, 500)
+    densities = priors.log_density(prior, samples, **settings).numpy()
+    for share, style in {0.5: "-", 0.95: ":"}.items():
+        # Inside the line of equal density are the densest `share` of all samples.
+        level = np.quantile(densities, 1 - share)
+        axes.contour(
+            values, values, heights, [level], colors="0.1", linewidths=1.1, linestyles=style
+        )
+        axes.plot([], [], linestyle=style, label=f"prior, {share:.0%}", **line)
+    return reach

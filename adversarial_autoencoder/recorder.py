@@ -1,0 +1,92 @@
+"""What a run writes while it trains: TensorBoard's events, the log, lines on the screen."""
+
+from collections.abc import Mapping, Sequence
+
+from adversarial_autoencoder import inference, pictures, projector, runs
+from adversarial_autoencoder.datasets import Dataset, Split
+from adversarial_autoencoder.model import Model
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+
+class Recorder:
+    """Writes a run's TensorBoard events and its log."""
+
+    def __init__(self, model: Model, data: Dataset, run: runs.Run, flag_lines: Sequence[str]):
+        self.model, self.data, self.run = model, data, run
+        with runs.saving(run.path):
+            self.log = open(run.log, "a", buffering=1, encoding="utf-8")
+            self.writer = tf.summary.create_file_writer(str(run.tensorboard))
+            with self.writer.as_default(step=0):
+                tf.summary.text("Flags", _table(flag_lines))
+
+    def close(self) -> None:
+        """Closes the files, after writing what they have not written yet.
+
+        Raises:
+          UserError: that could not be written.
+        """
+        with runs.saving(self.run.path):
+            try:
+                self.writer.close()
+            finally:
+                self.log.close()
+
+    def record_step(
+        self, step: int, losses: Mapping[str, float], x: tf.Tensor, y: tf.Tensor
+    ) -> None:
+        """Writes the losses after `step` steps, and histograms and images of the batch (x, y)."""
+        self._log(step, losses)
+        with self.writer.as_default(step=step):
+            for name, loss in losses.items():
+                tf.summary.scalar(name, loss)
+            for name, values in self.model.histograms(x, y, tf.constant(step, tf.int64)).items():
+                tf.summary.histogram(name, values)
+            shape = (-1, *self.data.image_shape)
+            for name, images in self.model.example_images(x[:10], y[:10]).items():
+                tf.summary.image(name, tf.reshape(images, shape), max_outputs=10)
+
+    def record_epoch(
+        self, step: int, epoch: int, losses: Mapping[str, float], validation_accuracy: float | None
+    ) -> None:
+        """Ends an epoch: a line on the screen, and at epochs 1, 2, 5, 10, 20, … the pictures."""
+        figures = dict(losses)
+        if validation_accuracy is not None:
+            figures["Validation Accuracy"] = validation_accuracy
+            with self.writer.as_default(step=step):
+                tf.summary.scalar("Validation Accuracy", validation_accuracy)
+        line = self._log(step, figures)
+        tqdm.write(f"Epoch {epoch}/{self.model.flags.n_epochs}: {line}")
+        if str(epoch).rstrip("0") in ("1", "2", "5") and epoch < self.model.flags.n_epochs:
+            with self.writer.as_default(step=step):
+                pictures.write(pictures.usual(self.model, self.data), self.run, step)
+        self.writer.flush()
+
+    def record_end(self, step: int, epoch: int) -> None:
+        """Ends the training with the model of this epoch: its pictures and its test accuracy."""
+        test_accuracy = accuracy(self.model, self.data.test)
+        with self.writer.as_default(step=step):
+            if test_accuracy is not None:
+                tf.summary.scalar("Test Accuracy", test_accuracy)
+                line = self._log(step, {"Test Accuracy": test_accuracy})
+                tqdm.write(f"Best epoch on validation images: {epoch}; {line}")
+            pictures.write(pictures.usual(self.model, self.data, at_end=True), self.run, step)
+        projector.write(self.model, self.data, self.run)
+
+    def _log(self, step: int, losses: Mapping[str, float]) -> str:
+        line = ", ".join([f"step {step}", *(f"{name} {loss:.6g}" for name, loss in losses.items())])
+        self.log.write(f"{line}\n")
+        return line
+
+
+def accuracy(model: Model, split: Split) -> float | None:
+    """Returns the share of images whose label is predicted correctly; None without labels."""
+    if model.classify is None:
+        return None
+    return float(np.mean(inference.classify(model.classify, split.images) == split.labels))
+
+
+def _table(lines: Sequence[str]) -> str:
+    return "".join(["| flag |\n|---|\n", *(f"| `{line}` |\n" for line in lines)])

@@ -1,0 +1,135 @@
+"""The baseline of part 4: a classifier that learns from the known labels only.
+
+The network is part 4's encoder without its code. With `--vat_radius` it also learns from all other
+images, by virtual adversarial training: what that reaches without an autoencoder.
+
+    python experiments/classifier.py --train            trains, into Results/Classifier/
+    python experiments/classifier.py                    draws the newest run's pictures again
+"""
+
+import functools
+
+from adversarial_autoencoder import (
+    batches,
+    datasets,
+    evaluation,
+    layers,
+    losses,
+    model,
+    options,
+    randomness,
+    training,
+)
+
+import keras
+import tensorflow as tf
+
+DEFAULTS = dict(
+    z_dim=10,  # The logits stand for codes in TensorBoard's projector.
+    n_epochs=5,
+)
+UNUSED = ("z_dim", "encoder", "reconstruction_loss", "generate", "visualize")
+
+
+def classifier(dense, data, flags):
+    """Images, flat [batch, input_dim] in [0, 1], to the labels' logits [batch, n_classes]."""
+    x = keras.Input([data.input_dim], name="x")
+    hidden = layers.input_pixels(x, flags.pixel_range)
+    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
+    logits = dense(hidden, data.n_classes, "e_label")
+    if flags.batch_norm:
+        logits = keras.layers.BatchNormalization(dtype="float32", name="e_label_batch_norm")(logits)
+    return keras.Model(x, logits, name="classifier")
+
+
+class Classifier(model.Model):
+    """The network, its optimizer, and what is shown and measured of it."""
+
+    NAME = "Classifier"
+    MEASURES = [
+        evaluation.measure_classification,
+    ]
+
+    def __init__(self, data, flags):
+        super().__init__(data, flags)
+        labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
+        self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
+
+        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
+        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        self.classifier = classifier(encoder_dense, data, flags)
+
+        self.networks = [
+            self.classifier,
+        ]
+        self.classifier_variables = layers.variables(self.networks, "e_")
+
+        self.classifier_optimizer = self.adam(self.classifier_variables)
+
+    @tf.function
+    def train_step(self, x, y, step):
+        # Classification phase, as in part 4; x, whose labels are not used, is for VAT alone.
+        x_labeled, y_labeled = self.labeled.draw(step, "labelled batch")
+        x_noisy = self.add_noise(x_labeled, step, "noise on labelled batch")
+        seed = randomness.stateless_seed(self.flags.seed, "adversarial direction", step)
+        with tf.GradientTape() as tape:
+            logits = self.classifier(x_noisy, training=True)
+            classification_loss = losses.classification(y_labeled, logits)
+            if self.flags.vat_radius:
+                classification_loss += losses.virtual_adversarial(
+                    self.logits, x, seed, self.flags.vat_radius
+                )
+        gradients = tape.gradient(classification_loss, self.classifier_variables)
+        self.classifier_optimizer.apply(gradients)
+
+        return {
+            "Supervised Encoder Loss": classification_loss,
+        }
+
+    def logits(self, x):
+        # The same units are dropped each time, or that would count as a change of the label.
+        layers.redraw([self.classifier], self.flags.seed, self.step)
+        return self.classifier(x, training=True)
+
+    def encode(self, x):
+        return self.classifier(x)
+
+    def classify(self, x):
+        return tf.nn.softmax(self.classifier(x))
+
+    def exports(self):
+        return {"classifier": self.classifier}
+
+    def example_images(self, x, y):
+        return {"Input Images": x}
+
+    def histograms(self, x, y, step):
+        return {
+            "Encoder Categorical Distribution": self.classify(x),
+        }
+
+    def pictures(self, data):
+        """None of its own; those of all classifiers: the confusion matrix and the mistakes."""
+        return {}
+
+
+def define_flags(flags):
+    options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
+    options.fraction(
+        flags, "vat_radius", 0.0, "of the virtual adversarial perturbation; 0: none", below=1e9
+    )
+
+
+def main(argv):
+    flags = options.parse(argv, __doc__, DEFAULTS, define_flags, UNUSED)
+    return training.main(Classifier, flags)
+
+
+def train(**settings):
+    """Trains from Python, the settings being the flags, and returns the run."""
+    return main(options.command_line(train=True, **settings))
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)
