@@ -8,7 +8,8 @@ setup(
     description="Adversarial autoencoders in TensorFlow 2, step by step",
     license="MIT",
     python_requires=">=3.10",
-    packages=["adversarial_autoencoder"],
+    packages=["adversarial_autoencoder", "adversarial_autoencoder.explorer"],
+    package_data={"adversarial_autoencoder.explorer": ["*.html", "*.css", "*.js"]},
     install_requires=[
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.8",  # Earlier ones ask a cloud store first, for minutes offline.

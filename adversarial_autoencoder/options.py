@@ -25,6 +25,7 @@ ACTIONS = (
     "generate",
     "visualize",
     "show",
+    "explorer",
     "results_dir",
     "flagfile",
     "undefok",
@@ -35,6 +36,9 @@ WHERE_DATA_LIE = ("dataset", "data_dir")
 
 # What is given counts, since it changes nothing that is trained.
 FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every")
+
+# Weights in the page explorer.html; the first is the default.
+EXPLORERS = ("float16", "int8", "none")
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -279,6 +283,14 @@ def _define_shared(flags: Flags) -> None:
     boolean(flags, "generate", False, "draw a sheet of samples only", group)
     boolean(flags, "visualize", False, "draw codes and the manifold only (z_dim 2)", group)
     boolean(flags, "show", False, "open a window with each picture", group)
+    choice(
+        flags,
+        "explorer",
+        EXPLORERS[0],
+        EXPLORERS,
+        "weights in the run's explorer.html; none: no such page",
+        group,
+    )
     string(flags, "run", None, "the run's folder; the newest by default", group)
     string(flags, "results_dir", "Results", "folder of all runs", group)
     string(flags, "flagfile", "", "file with one flag a line", group)

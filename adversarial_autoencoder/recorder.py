@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from adversarial_autoencoder import inference, pictures, projector, runs
+from adversarial_autoencoder import explorer, inference, pictures, projector, runs
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.model import Model
 
@@ -74,6 +74,7 @@ class Recorder:
                 tqdm.write(f"Best epoch on validation images: {epoch}; {line}")
             pictures.write(pictures.usual(self.model, self.data, at_end=True), self.run, step)
         projector.write(self.model, self.data, self.run)
+        explorer.write(self.model, self.data, self.run, self.model.flags.explorer)
 
     def _log(self, step: int, losses: Mapping[str, float]) -> str:
         line = ", ".join([f"step {step}", *(f"{name} {loss:.6g}" for name, loss in losses.items())])

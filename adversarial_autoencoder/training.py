@@ -17,6 +17,7 @@ from adversarial_autoencoder import (
     averaging,
     display,
     evaluation,
+    explorer,
     layers,
     options,
     pictures,
@@ -82,6 +83,7 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
             pictures.write(pictures.asked_for(model, data), run)
         if not (flags.train or flags.epoch or flags.generate or flags.visualize):
             projector.write(model, data, run)
+            explorer.write(model, data, run, flags.explorer)
         if flags.evaluate:
             evaluate(model, data, run, step, pathlib.Path(flags.results_dir) / "Classifiers")
         if flags.show:

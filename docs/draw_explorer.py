@@ -1,0 +1,141 @@
+"""Takes pictures of a run's explorer.html, and a moving one of someone drawing a 7 on it.
+
+    python docs/draw_explorer.py Results/Supervised/<run>
+        writes explorer_<part>.png and, where one can draw, explorer_<part>.gif into docs/images/
+
+It presses and moves the pointer in a headless Chromium (see `screenshots.py`), as a reader does,
+and says how many times a second the page makes all images of a code.
+"""
+
+import argparse
+import pathlib
+import time
+
+import screenshots
+from PIL import Image
+
+WIDTH, HEIGHT = 1120, 900  # Of the window, for the picture.
+GIF_WIDTH, GIF_COLOURS, FRAME_MS = 760, 32, 80
+# A seven, in shares of the drawing area: the bar and the stem in one line, then the dash.
+SEVEN = [
+    [(0.26, 0.27), (0.5, 0.25), (0.74, 0.26), (0.64, 0.48), (0.5, 0.66), (0.42, 0.86)],
+    [(0.36, 0.56), (0.5, 0.54), (0.68, 0.55)],
+]
+
+
+class Page(screenshots.Browser):
+    """An explorer page in a browser, with a pointer."""
+
+    def show(
+        self, path: pathlib.Path, width: int = WIDTH, height: int = HEIGHT, dark: bool = False
+    ) -> None:
+        """Opens a page by its path, in a window of this size, and waits until it has images."""
+        super().open("about:blank")
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._ask("Emulation.setEmulatedMedia", features=[scheme])
+        view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._ask("Emulation.setDeviceMetricsOverride", **view)
+        self._ask("Page.navigate", url=path.resolve().as_uri())
+        # Every image that is seen, or the line that says what is wrong.
+        self.wait_for(
+            "const problem = document.getElementById('problem');"
+            "const seen = [...document.querySelectorAll('figure canvas')].filter((c) => "
+            "c.offsetParent); return problem && (!problem.hidden || "
+            "seen.length > 0 && seen.every((c) => c.width !== 300))"
+        )
+
+    def pointer(self, kind: str, x: float, y: float) -> None:
+        """Presses, moves or releases the pointer (`mousePressed`, …), in pixels of the window."""
+        down = {"button": "left", "buttons": 0 if kind == "mouseReleased" else 1, "clickCount": 1}
+        self._ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, **down)
+
+    def place(self, name: str) -> tuple[float, float, float, float]:
+        """Returns left, top, width and height of an element, by its id."""
+        box = f"document.getElementById('{name}').getBoundingClientRect()"
+        return tuple(self.evaluate(f"const b = {box}; return [b.left, b.top, b.width, b.height]"))
+
+    def draw(self, strokes=SEVEN, steps: int = 6):
+        """Draws strokes, given in shares of the drawing area; yields after each movement."""
+        left, top, width, height = self.place("pad")
+        for stroke in strokes:
+            places = [(left + x * width, top + y * height) for x, y in stroke]
+            self.pointer("mousePressed", *places[0])
+            for (x0, y0), (x1, y1) in zip(places, places[1:], strict=False):
+                for k in range(1, steps + 1):
+                    self.pointer(
+                        "mouseMoved", x0 + (x1 - x0) * k / steps, y0 + (y1 - y0) * k / steps
+                    )
+                    yield
+            self.pointer("mouseReleased", *places[-1])
+            yield
+
+    def rate(self, seconds: float = 3) -> float:
+        """Returns how many times a second the worker makes all images of a code."""
+        # Through the page's own console functions: a message there and back belongs to it.
+        self.evaluate(
+            "const z = new Float32Array(aae.description.zDim); window.made = 0; "
+            f"const end = performance.now() + {1000 * seconds}; const begin = performance.now();"
+            "const again = () => performance.now() < end "
+            "? aae.decodeAll(z).then(() => { window.made += 1; again(); }) "
+            ": (window.rate = 1000 * window.made / (performance.now() - begin)); again();"
+        )
+        return float(self.wait_for("return window.rate"))
+
+
+def moving_picture(page: Page) -> list[Image.Image]:
+    """Draws a seven and returns what the page looks like meanwhile."""
+    frames = [page.screenshot()] * 6
+    for _ in page.draw(steps=4):
+        time.sleep(0.06)  # The images follow the pointer by as much.
+        frames.append(page.screenshot())
+    time.sleep(0.3)
+    return frames + [page.screenshot()] * 20
+
+
+def save_gif(frames: list[Image.Image], path: pathlib.Path, height: int) -> None:
+    """Writes frames as a GIF, all with the colours of the last."""
+    small = [
+        frame.crop((0, 0, frame.width, height)).resize(
+            (GIF_WIDTH, GIF_WIDTH * height // frame.width), Image.Resampling.LANCZOS
+        )
+        for frame in frames
+    ]
+    palette = small[-1].quantize(GIF_COLOURS, dither=Image.Dither.NONE)
+    small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in small]
+    small[0].save(path, save_all=True, append_images=small[1:], duration=FRAME_MS, loop=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=pathlib.Path, help="the run's folder, or a page of it")
+    parser.add_argument("--name", help="in place of the model's name, in the files' names")
+    images = pathlib.Path(__file__).parent / "images"
+    parser.add_argument("--to", type=pathlib.Path, default=images, help="folder of the files")
+    parser.add_argument("--rate", action="store_true", help="only count images a second")
+    words = parser.parse_args()
+    path = words.run if words.run.is_file() else words.run / "explorer.html"
+    if not path.is_file():
+        raise SystemExit(f"{words.run} has no explorer.html: load the run with its script first")
+    if screenshots.chromium() is None:
+        raise SystemExit(f"no Chromium found; looked for {', '.join(screenshots.NAMES)}")
+    with Page() as page:
+        page.show(path)
+        print(f"{page.rate():.0f} times a second, {path.stat().st_size / 1e6:.2f} MB")
+        if words.rate:
+            return
+        name = words.name or page.evaluate("return aae.description.model.toLowerCase()")
+        name = name.replace(" ", "_")
+        # Without what the pointer has not touched: the sliders' half of the page.
+        if page.evaluate("return aae.description.view === 'styles' && !!aae.description.drawing"):
+            left, top, width, height = page.place("tiles")
+            frames = moving_picture(page)
+            bottom = max(top + height, sum(page.place("pad")[1::2])) + 20
+            save_gif(frames, words.to / f"explorer_{name}.gif", int(bottom))
+            print(words.to / f"explorer_{name}.gif")
+        picture = page.settled().quantize(dither=Image.Dither.NONE)
+        picture.save(words.to / f"explorer_{name}.png", optimize=True)
+        print(words.to / f"explorer_{name}.png")
+
+
+if __name__ == "__main__":
+    main()
