@@ -123,7 +123,7 @@ def sizes(data, model_size):
 def convolved(convolution, data, flags, prefix):
     """Images, flat [batch, input_dim] in [0, 1], and what the convolutions make of them, flat."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.seen_pixels(x, flags.pixel_range)
+    hidden = layers.input_pixels(x, flags.pixel_range)
     hidden = keras.layers.Reshape(data.image_shape)(hidden)
     for k, (kernel_size, planes, strides) in enumerate(CONVOLUTIONS[flags.model_size]):
         n_out, shape = planes * flags.n_filters, {"kernel_size": kernel_size, "strides": strides}
@@ -174,7 +174,7 @@ def decoder(dense, convolution, data, flags):
         )
         if k:
             hidden = enlarge(hidden, planes[k - 1], f"d_conv_{k + 1}", "relu")
-    x = layers.pixels(enlarge, hidden, data.image_shape[-1], flags.pixel_range)
+    x = layers.output_pixels(enlarge, hidden, data.image_shape[-1], flags.pixel_range)
     x = keras.layers.Reshape([data.input_dim], dtype="float32")(x)
     return keras.Model([s, z], x, name="decoder")
 
