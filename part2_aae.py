@@ -12,6 +12,7 @@ import functools
 from adversarial_autoencoder import (
     evaluation,
     images,
+    inference,
     layers,
     losses,
     options,
@@ -126,7 +127,7 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": evaluation.draw_codes(self, x),
+            "Encoder Distribution": inference.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 

@@ -13,6 +13,7 @@ import functools
 from adversarial_autoencoder import (
     evaluation,
     images,
+    inference,
     layers,
     losses,
     options,
@@ -136,7 +137,7 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": evaluation.draw_codes(self, x),
+            "Encoder Distribution": inference.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 

@@ -14,6 +14,7 @@ from adversarial_autoencoder import (
     datasets,
     evaluation,
     images,
+    inference,
     layers,
     losses,
     options,
@@ -228,7 +229,7 @@ class AdversarialAutoencoder(training.Model):
     def histograms(self, x, y, step):
         y, _ = self.encode_both(x)
         return {
-            "Encoder Gauss Distribution": evaluation.draw_codes(self, x),
+            "Encoder Gauss Distribution": inference.draw_codes(self, x),
             "Real Gauss Distribution": self.sample_prior(len(x), step),
             "Encoder Categorical Distribution": y,
             "Real Categorical Distribution": self.sample_label_prior(len(x), step),

@@ -1,6 +1,6 @@
 """Which pictures a model has: its own, and those that any model of its kind has."""
 
-from adversarial_autoencoder import evaluation, images, priors, runs
+from adversarial_autoencoder import images, inference, priors, runs
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 
@@ -62,7 +62,7 @@ def write(
 
 def _given_labels(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
     """Which class of test images is taken for which, and the images that are."""
-    given = evaluation.classify(model.classify, data.test.images)
+    given = inference.classify(model.classify, data.test.images)
     return {
         "confusion_matrix": images.confusion_matrix(data.test.labels, given, data.class_names),
         "mistakes": images.mistakes(data.test.images, data.test.labels, given, data.class_names),
@@ -71,7 +71,7 @@ def _given_labels(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
 
 def _codes(model: tf.Module, data: Dataset) -> dict[str, np.ndarray]:
     """Where test codes lie, over the prior's contour."""
-    codes = evaluation.draw_codes(model, data.test.images)
+    codes = inference.draw_codes(model, data.test.images)
     prior = {}
     if "prior" in model.flags:
         prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from adversarial_autoencoder import evaluation, images, runs
+from adversarial_autoencoder import images, inference, runs
 from adversarial_autoencoder.datasets import Dataset
 
 import numpy as np
@@ -32,12 +32,12 @@ def write(model: tf.Module, data: Dataset, run: runs.Run) -> None:
         return
     n = len(data.test)  # Of all parts of it, as it may be sorted by label.
     test = data.test[np.linspace(0, n - 1, min(n, MOST_CODES)).astype(int)]
-    codes = evaluation.draw_codes(model, test.images)
+    codes = inference.draw_codes(model, test.images)
     if codes.shape[1] < 3:  # Of fewer dimensions the projector shows nothing at all.
         codes = np.pad(codes, ((0, 0), (0, 3 - codes.shape[1])))
     columns = {"label": [data.class_names[k] for k in test.labels]}
     if model.classify is not None:
-        given = evaluation.classify(model.classify, test.images)
+        given = inference.classify(model.classify, test.images)
         columns["given"] = [data.class_names[k] for k in given]
     sprite, side = images.sprite(test.images, test.labels, len(data.class_names))
 

@@ -18,16 +18,19 @@ from adversarial_autoencoder import (
     datasets,
     evaluation,
     images,
+    inference,
     layers,
     optimizers,
     options,
     pictures,
     projector,
+    provenance,
     randomness,
     runs,
 )
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.judge import Judge
 
 import keras
 import numpy as np
@@ -44,7 +47,7 @@ class Model(tf.Module):
 
     Attributes:
       NAME: the name of its folder under `Results/`.
-      MEASURES: the functions of `evaluation` that measure it.
+      MEASURES: the functions that measure it, see `evaluation`.
       CHOSEN_BY: the words of the command line that choose it among its script's models.
       flags: the run's flags.
       n_components: parts of a prior that has parts (petals, stretches of the roll).
@@ -181,7 +184,8 @@ def main(model_class: type[Model], values: flags.FlagValues) -> None:
         if not (values.train or values.epoch or values.generate or values.visualize):
             projector.write(model, data, run)
         if values.evaluate:
-            evaluate(model, data, run, step, pathlib.Path(values.results_dir) / "Classifiers")
+            cache_dir = pathlib.Path(values.results_dir) / "Classifiers"
+            evaluate(model, data, run, step, Judge(data, cache_dir))
         if values.show:
             for name, picture in pictures.asked_for(model, data).items():
                 images.show(picture, name)
@@ -409,9 +413,7 @@ def train(model: Model, data: Dataset, run: runs.Run, values: flags.FlagValues) 
     return step
 
 
-def evaluate(
-    model: Model, data: Dataset, run: runs.Run, step: int, cache_dir: pathlib.Path
-) -> None:
+def evaluate(model: Model, data: Dataset, run: runs.Run, step: int, judge: Judge) -> None:
     """Measures the model: a table on the screen, `metrics.json`, scalars in TensorBoard.
 
     Raises:
@@ -419,9 +421,9 @@ def evaluate(
     """
     metrics = {}
     for measure in model.MEASURES:
-        metrics |= measure(model, data, cache_dir)
+        metrics |= measure(model, data, judge)
     print(evaluation.format_table(metrics))
-    evaluation.write_metrics(run.metrics, metrics, data.name, evaluation.commit_of_source())
+    evaluation.write_metrics(run.metrics, metrics, data.name, provenance.commit_of_source())
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     with runs.saving(run.path):
         with writer.as_default(step=step):
@@ -524,7 +526,7 @@ def _accuracy(model: Model, split: Split) -> float | None:
     """The share of images whose label the model gives rightly; None if it gives no labels."""
     if model.classify is None:
         return None
-    return float(np.mean(evaluation.classify(model.classify, split.images) == split.labels))
+    return float(np.mean(inference.classify(model.classify, split.images) == split.labels))
 
 
 def _int64(step: int) -> tf.Tensor:

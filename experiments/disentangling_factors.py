@@ -15,10 +15,13 @@ import functools
 
 from adversarial_autoencoder import (
     datasets,
+    disentanglement,
     evaluation,
     images,
+    inference,
     layers,
     losses,
+    measures,
     options,
     randomness,
     training,
@@ -50,7 +53,6 @@ CONVOLUTIONS = {
 }
 # Test images: things in a picture, and those searched for the nearest of one, and how many.
 SHOWN, RETRIEVED_AMONG, NEIGHBOURS = 10, 4000, 8
-MOST_PIXELS = 4096  # Of an image, for the network that learns from pixels.
 
 
 class Triplets(training.Batches):
@@ -201,6 +203,12 @@ class AdversarialAutoencoder(training.Model):
     """The networks, an optimizer for each update, and what is done with them."""
 
     NAME = "Disentangling"
+    MEASURES = (
+        evaluation.measure_reconstruction,
+        disentanglement.measure_disentangling,
+        disentanglement.measure_neighbours,
+        disentanglement.measure_swaps,
+    )
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
@@ -381,7 +389,7 @@ class AdversarialAutoencoder(training.Model):
 
         z is drawn, always with the same noise: that is the code that the decoder learned from.
         """
-        codes = evaluation.encode(lambda x: tf.concat(self.encoder(x), 1), split.images)
+        codes = inference.encode(lambda x: tf.concat(self.encoder(x), 1), split.images)
         s, mean, stddev = np.split(codes, [self.flags.s_dim, -self.flags.z_dim], axis=1)
         generator = randomness.numpy_generator(0, "z of images")
         z = mean + stddev * generator.standard_normal(mean.shape, np.float32)
@@ -389,7 +397,7 @@ class AdversarialAutoencoder(training.Model):
 
     def decode_both(self, s, z):
         """Images, flat float32 [n, input_dim], of codes, in parts."""
-        return evaluation.generate(lambda *codes: self.decoder(codes), s, z)
+        return inference.generate(lambda *codes: self.decoder(codes), s, z)
 
     def reconstruct(self, x, y, training=False):
         s, z, _ = self.encoder(x, training=training)
@@ -397,7 +405,7 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": evaluation.draw_codes(self, x),
+            "Encoder Distribution": inference.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
             "Specified Distribution": self.encoder(x)[0],
         }
@@ -412,7 +420,7 @@ class AdversarialAutoencoder(training.Model):
         shown = functools.partial(images.style_grid, n_classes=NEIGHBOURS, sources=x)
 
         def nearest(codes):
-            return evaluation.neighbours(codes, rows, NEIGHBOURS).ravel()
+            return measures.neighbours(codes, rows, NEIGHBOURS).ravel()
 
         new = self.sample_prior(NEIGHBOURS * n, -1).numpy()
         return {
@@ -453,120 +461,6 @@ def one_of_each(labels):
 
 def as_bytes(x):
     return np.rint(255 * np.clip(x, 0, 1)).astype(np.uint8)
-
-
-def measure_disentangling(model, data, cache_dir):
-    """Returns the errors of the same small network on codes and on pixels, printed as a table.
-
-    Each is `<what>_error_on_<z, z_mean, s or pixels>_<train or test>`, with z drawn as for the
-    decoder; beside `<what>_error_by_chance`, that of always giving the commonest training value.
-    What is to be read is the identity and each factor that is a choice; `factors` is their average.
-    Of identities that no training image shows every second test image is for training. Of factors
-    that are a measure there is R², see `evaluation.style_factor_r2`, with `z_`, `z_mean_` or `s_`
-    before it. Mathieu et al. 2016, table 1.
-    """
-    train, test = data.train, data.test
-    codes = {
-        name: model.all_codes(split) | {"pixels": pixels(split.images)}
-        for name, split in (("train", train), ("test", test))
-    }
-    learnt_from = {"identity": (codes["train"], train.labels, codes["test"], test.labels)}
-    if shows_unseen(data):
-        order = np.argsort(test.labels, kind="stable")
-        x_and_y = [
-            ({name: values[rows] for name, values in codes["test"].items()}, test.labels[rows])
-            for rows in (order[::2], order[1::2])
-        ]
-        learnt_from["identity"] = *x_and_y[0], *x_and_y[1]
-    varying = {name for name in train.factors if np.ptp(test.factors[name]) > 0}
-    choices = sorted(name for name in varying if evaluation.is_choice(train.factors[name]))
-    for name in choices:
-        values = train.factors[name], test.factors[name]
-        learnt_from[name] = codes["train"], values[0], codes["test"], values[1]
-
-    metrics, table = {}, {}
-    for what, (x_train, y_train, x_test, y_test) in learnt_from.items():
-        errors = [evaluation.probe_errors(x_train[k], y_train, x_test[k], y_test) for k in x_train]
-        values, counts = np.unique(y_train, return_counts=True)
-        chance = float(np.mean(y_test != values[np.argmax(counts)]))
-        table[what] = [error for pair in errors for error in pair] + [chance]
-    if choices:
-        table["factors"] = np.mean([table[name] for name in choices], axis=0)
-    columns = [f"on_{code}_{part}" for code in codes["test"] for part in codes] + ["by_chance"]
-    print("".join(f"{name:>16}" for name in ["error", *columns]))
-    for what, row in table.items():
-        print(f"{what:>16}" + "".join(f"{error:16.2%}" for error in row))
-        metrics |= {f"{what}_error_{k}": float(v) for k, v in zip(columns, row, strict=True)}
-
-    measures = [
-        {name: split.factors[name] for name in sorted(varying - set(choices))}
-        for split in (train, test)
-    ]
-    for code in ("z", "z_mean", "s"):
-        x_train, x_test = codes["train"][code], codes["test"][code]
-        found = evaluation.style_factor_r2(x_train, measures[0], x_test, measures[1])
-        metrics |= {f"{code}_{name}": value for name, value in found.items()}
-    return metrics
-
-
-def measure_neighbours(model, data, cache_dir):
-    """Returns how often the test image nearest by a code has the same identity; and by chance.
-
-    `<z, z_mean or s>_neighbour_accuracy` and `neighbour_chance`, 0 to 1.
-    """
-    labels, rows = data.test.labels, np.arange(len(data.test))
-    metrics = {}
-    for name, codes in model.all_codes(data.test).items():
-        nearest = evaluation.neighbours(codes, rows)[:, 0]
-        metrics[f"{name}_neighbour_accuracy"] = float(np.mean(labels[nearest] == labels))
-    counts = np.bincount(labels)
-    of_same = np.sum(counts * (counts - 1.0)) / (len(labels) * max(len(labels) - 1.0, 1.0))
-    return metrics | {"neighbour_chance": float(of_same)}
-
-
-def measure_swaps(model, data, cache_dir):
-    """Returns what becomes of test images whose codes are swapped.
-
-    `reconstruction_mse_with_others_z` is as `reconstruction_mse`, with the z of any other image:
-    equal to it where the decoder does not listen to z. `content_accuracy` is the share of images
-    with s of one test image and z of one of another identity that an independent classifier reads
-    as the identity of s; none if no training image shows the identities.
-    """
-    codes, labels, n = model.all_codes(data.test), data.test.labels, len(data.test)
-    generator = randomness.numpy_generator(0, "swapped images")
-    others = generator.permutation(n)
-    x = data.as_images(model.decode_both(codes["s"][others], codes["z_mean"][np.roll(others, 1)]))
-    found = evaluation.reconstruction_mse(data.test.images[others], x)
-    metrics = {"reconstruction_mse_with_others_z": found["reconstruction_mse"]}
-    if shows_unseen(data):
-        return metrics
-    classifier = evaluation.cached_classifier(data, cache_dir)
-    pairs = generator.integers(n, size=[2, 10 * evaluation.N_GENERATED])
-    of_s, of_z = pairs[:, labels[pairs[0]] != labels[pairs[1]]][:, : evaluation.N_GENERATED]
-    x = data.as_images(model.decode_both(codes["s"][of_s], codes["z"][of_z]))
-    metrics |= evaluation.content_accuracy(classifier, x, labels[of_s])
-    return metrics | {"classifier_accuracy": classifier.accuracy}
-
-
-def shows_unseen(data):
-    return not np.all(np.isin(data.test.labels, data.train.labels))
-
-
-def pixels(x):
-    """Images as rows of numbers; large ones are halved, until few enough are left to learn from."""
-    while x[0].size > MOST_PIXELS:
-        n, height, width, channels = x.shape
-        x = x[:, : height // 2 * 2, : width // 2 * 2]
-        x = x.reshape(n, height // 2, 2, width // 2, 2, channels).mean((2, 4), np.float32)
-    return x.reshape(len(x), -1).astype(np.float32)
-
-
-AdversarialAutoencoder.MEASURES = (
-    evaluation.measure_reconstruction,
-    measure_disentangling,
-    measure_neighbours,
-    measure_swaps,
-)
 
 
 def define_flags(flags):

@@ -15,6 +15,7 @@ from adversarial_autoencoder import (
     datasets,
     evaluation,
     images,
+    inference,
     layers,
     losses,
     options,
@@ -71,7 +72,7 @@ def discriminator(dense, data, flags):
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
 
 
-def measure_petals(model, data, cache_dir):
+def measure_petals(model, data, judge):
     """Returns how many test codes lie on their own class's petal, and how well they fill it.
 
     `petal_accuracy` is their share (`_of_prior`: that of prior samples, since petals overlap).
@@ -79,7 +80,7 @@ def measure_petals(model, data, cache_dir):
     codes' is, by the petal's distance from 0; `petal_along_error` and `petal_across_error` compare
     standard deviations. They are the worst petal's, of codes on their own petal; 1: it is empty.
     """
-    z = evaluation.draw_codes(model, data.test.images)
+    z = inference.draw_codes(model, data.test.images)
     own, moments = petal_moments(model, z, data.test.labels)
     labels = np.arange(100_000) % data.n_classes
     prior = model.sample_prior(len(labels), -5, labels).numpy()
@@ -182,7 +183,7 @@ class AdversarialAutoencoder(training.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": evaluation.draw_codes(self, x),
+            "Encoder Distribution": inference.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 
