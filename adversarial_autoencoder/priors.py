@@ -178,9 +178,7 @@ def log_density(
     return tf.reduce_sum(of_pairs, axis=-1)
 
 
-def component_log_densities(
-    name: str, z: tf.Tensor, n_components: int = 10
-) -> tf.Tensor:
+def component_log_densities(name: str, z: tf.Tensor, n_components: int = 10) -> tf.Tensor:
     """Log density of each component of a prior `WITH_COMPONENTS` in each pair of dimensions.
 
     Args:
@@ -202,9 +200,7 @@ def component_log_densities(
     return densities(pairs, n_components)
 
 
-def nearest_component(
-    name: str, z: tf.Tensor, n_components: int = 10
-) -> tf.Tensor:
+def nearest_component(name: str, z: tf.Tensor, n_components: int = 10) -> tf.Tensor:
     """The component under which each code is most likely: int64 [n] in 0..n_components - 1.
 
     Petals differ in place and direction alone, so for them this is the nearest petal, distance

@@ -25,7 +25,7 @@ import keras
 import tensorflow as tf
 
 DEFAULTS = dict(
-    z_dim=10,  # The logits stand for codes in TensorBoard's projector.
+    z_dim=10,
     n_epochs=5,
 )
 UNUSED = ("z_dim", "encoder", "reconstruction_loss", "generate", "visualize")
@@ -59,6 +59,7 @@ class Classifier(model.Model):
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
         encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
         self.classifier = classifier(encoder_dense, data, flags)
+        self.encoder = self.classifier  # In TensorBoard's projector its logits stand for codes.
 
         self.networks = [
             self.classifier,
@@ -91,9 +92,6 @@ class Classifier(model.Model):
         # The same units are dropped each time, or that would count as a change of the label.
         layers.redraw([self.classifier], self.flags.seed, self.step)
         return self.classifier(x, training=True)
-
-    def encode(self, x):
-        return self.classifier(x)
 
     def classify(self, x):
         return tf.nn.softmax(self.classifier(x))

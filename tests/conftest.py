@@ -47,7 +47,6 @@ def data(npz) -> datasets.Dataset:
 
 def variables(model) -> list[keras.Variable]:
     """All weights of a model's networks."""
-    networks = [value for value in vars(model).values() if isinstance(value, keras.Model)]
-    found = [v for network in networks for v in network.variables]
+    found = [v for network in model.networks for v in network.variables]
     assert found
     return found

@@ -10,9 +10,9 @@ def network():
     return keras.Model(x, layers.dense(keras.layers.Dropout(0.1)(x), 2, "e_output"))
 
 
-def test_the_average_follows_the_weights_and_forgets_the_first():
+def test_the_average_follows_the_weights_and_forgets_the_initial_ones():
     model = network()
-    average = averaging.Average([model], 0.9)
+    average = averaging.ExponentialMovingAverage([model], 0.9)
     expected = kernel = np.zeros([3, 2])
     for step in range(200):
         kernel = np.full([3, 2], step / 200)
@@ -27,10 +27,20 @@ def test_the_average_follows_the_weights_and_forgets_the_first():
 
 def test_weights_come_back_after_an_error():
     model = network()
-    average = averaging.Average([model], 0.9)
+    average = averaging.ExponentialMovingAverage([model], 0.9)
     before = model.get_layer("e_output").kernel.numpy()
     model.get_layer("e_output").kernel.assign(before + 1)
     with pytest.raises(KeyboardInterrupt), average.in_place():
         np.testing.assert_array_equal(model.get_layer("e_output").kernel, before)
         raise KeyboardInterrupt
     np.testing.assert_array_equal(model.get_layer("e_output").kernel, before + 1)
+
+
+def test_a_decay_of_0_keeps_no_average():
+    model = network()
+    average = averaging.ExponentialMovingAverage([model], 0.0)
+    model.get_layer("e_output").kernel.assign(np.ones([3, 2]))
+    average.update(5)
+    with average.in_place():
+        np.testing.assert_array_equal(model.get_layer("e_output").kernel, np.ones([3, 2]))
+    assert not average.variables

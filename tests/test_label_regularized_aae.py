@@ -20,8 +20,8 @@ PICTURES = {"codes.png", "same_style.png", *(f"manifold_{k}.png" for k in range(
 
 def build(data, *words):
     words = [*SMALL, "--n_labeled=30", *words]
-    values = options.parse(["script", *words], "", script.define_flags, **script.DEFAULTS)
-    return script.AdversarialAutoencoder(data, values)
+    flags = options.parse(["script", *words], "", script.DEFAULTS, script.define_flags)
+    return script.AdversarialAutoencoder(data, flags)
 
 
 def one_hot(labels):
@@ -32,7 +32,7 @@ def one_hot(labels):
 def step_seen(model, labels):
     """What the discriminator is shown in the regularization phases of one step, in turn."""
     seen, discriminator = [], model.discriminator
-    model.discriminator = lambda inputs: seen.append(inputs) or discriminator(inputs)
+    model.discriminator = lambda inputs, training=None: seen.append(inputs) or discriminator(inputs)
     x = tf.random.stateless_uniform([len(labels), 90], [0, 0])
     model.train_step.python_function(x, one_hot(labels), tf.constant(0, tf.int64))
     return [[value.numpy() for value in inputs] for inputs in seen]
@@ -155,7 +155,7 @@ def test_started_from_anywhere_it_ends_with_one_line_for_bad_input(tmp_path):
     "words, told",
     [
         (["--prior=gaussian"], "--prior=gaussian .*: choose gaussian_mixture or swiss_roll"),
-        (["--prior=uniform"], "has no part for each class"),
+        (["--prior=uniform"], "has no component for each class"),
         (["--z_dim=3"], "z_dim 3 is odd: choose 4"),
         (["--n_labeled=330"], "only 110 labelled"),
         (["--n_labeled=31"], "divided evenly among 3 classes"),

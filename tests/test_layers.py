@@ -76,7 +76,7 @@ def test_dropout_depends_on_seed_and_step_alone():
     @tf.function
     def outputs(model_number, seed, step):
         model = models[model_number]
-        layers.draw_anew([model], seed, step)
+        layers.redraw([model], seed, step)
         return model(x, training=True)
 
     models = [network_with_dropout(), network_with_dropout()]
@@ -138,7 +138,7 @@ def test_what_a_gaussian_encoder_draws_depends_on_seed_and_step_alone():
     x = np.ones([5, 30], np.float32)
 
     def draw(seed, step):
-        layers.draw_anew([encoder], seed, tf.constant(step))
+        layers.redraw([encoder], seed, tf.constant(step))
         return [np.array(encoder(x, training=True)) for _ in range(2)]
 
     first = draw(0, 1)
@@ -157,9 +157,9 @@ def test_a_deterministic_encoder_has_no_spread():
 
 def test_pixels_from_minus_1_to_1_are_seen_and_made_inside_the_networks_alone():
     x = keras.Input([30], name="x")
-    seen = keras.Model(x, layers.seen_pixels(x, "-1,1"))
+    seen = keras.Model(x, layers.input_pixels(x, "-1,1"))
     np.testing.assert_allclose(seen(np.array([[0, 0.5, 1] * 10], "float32"))[0, :3], [-1, 0, 1])
-    decoder = keras.Model(x, layers.pixels(layers.dense, x, 7, "-1,1"))
+    decoder = keras.Model(x, layers.output_pixels(layers.dense, x, 7, "-1,1"))
     z = 1000 * np.random.default_rng(0).normal(size=[5, 30]).astype(np.float32)
     tanh = keras.Model(x, decoder.get_layer("d_output_float32").output)(z)
     assert np.min(tanh) < -0.9 and np.max(tanh) > 0.9

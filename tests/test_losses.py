@@ -34,7 +34,7 @@ def test_an_unknown_reconstruction_loss_is_an_error():
         losses.reconstruction(tf.zeros([1, 2]), tf.zeros([1, 2]), "hinge")
 
 
-def test_smoothness_goes_where_the_label_changes_most():
+def test_the_virtual_adversarial_perturbation_goes_where_the_label_changes_most():
     weights = np.zeros([5, 2], np.float32)
     weights[2] = 3.0, -3.0  # Only pixel 2 counts.
     seen = []
@@ -44,18 +44,20 @@ def test_smoothness_goes_where_the_label_changes_most():
         return x @ weights
 
     x, radius = tf.zeros([4, 5]), 0.5
-    change = losses.smoothness(classify, x, tf.constant([1, 2], tf.int64), radius)
+    change = losses.virtual_adversarial(classify, x, tf.constant([1, 2], tf.int64), radius)
     np.testing.assert_allclose(np.abs(seen[-1] - x), radius * np.eye(5)[[2] * 4], atol=1e-4)
     p = 1 / (1 + np.exp(-6 * radius))
     assert float(change) == pytest.approx(-np.log(2) - (np.log(p) + np.log(1 - p)) / 2, rel=1e-3)
 
 
-def test_smoothness_of_labels_that_never_change_is_zero():
+def test_the_virtual_adversarial_loss_of_labels_that_never_change_is_zero():
     constant = tf.one_hot([1, 1], 3)
     seed = tf.constant([1, 2], tf.int64)
-    assert (
-        float(losses.smoothness(lambda x: constant + 0 * x[:, :3], tf.ones([2, 5]), seed, 1.0)) == 0
-    )
+
+    def classify(x):
+        return constant + 0 * x[:, :3]
+
+    assert float(losses.virtual_adversarial(classify, tf.ones([2, 5]), seed, 1.0)) == 0
 
 
 def test_classification_wants_the_true_label():

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from conftest import ROOT
 
 def parse(*words, **defaults):
     return options.parse(
-        ["part2_aae.py", *words], "About.", options.define_regularization, **defaults
+        ["part2_aae.py", *words], "About.", defaults, options.define_regularization
     )
 
 
@@ -66,20 +67,20 @@ def test_a_script_has_defaults_of_its_own():
 
 
 def test_flag_files_repeat_a_run(tmp_path):
-    values = parse("--z_dim=4", "--learning_rate_drops=2,3", "--seed=7", "--train")
+    flags = parse("--z_dim=4", "--learning_rate_drops=2,3", "--seed=7", "--train")
     flagfile = tmp_path / "flags.txt"
-    flagfile.write_text("# a comment\n" + "\n".join(options.to_flagfile(values)))
+    flagfile.write_text("# a comment\n" + "\n".join(options.to_flagfile(flags)))
     again = parse(f"--flagfile={flagfile}")
     assert (again.z_dim, again.learning_rate_drops, again.seed) == (4, ["2", "3"], 7)
     assert not again.train
-    assert options.to_flagfile(again) == options.to_flagfile(values)
+    assert options.to_flagfile(again) == options.to_flagfile(flags)
 
 
 def test_a_stored_runs_flags_are_taken_over():
     stored = options.to_flagfile(parse("--z_dim=4", "--prior_stddev=2"))
-    values = parse("--show")
-    options.adopt(values, stored, "flags.txt")
-    assert (values.z_dim, values.prior_stddev, values.show) == (4, 2.0, True)
+    flags = parse("--show")
+    options.adopt(flags, stored, "flags.txt")
+    assert (flags.z_dim, flags.prior_stddev, flags.show) == (4, 2.0, True)
 
 
 def test_a_flag_that_contradicts_the_stored_run_is_named():
@@ -90,19 +91,19 @@ def test_a_flag_that_contradicts_the_stored_run_is_named():
 
 
 def test_auto_does_not_contradict_the_data_it_came_to():
-    values = parse("--dataset=auto")
-    options.adopt(values, ["--dataset=glyphs"], "flags.txt")
-    assert values.dataset == "glyphs"
+    flags = parse("--dataset=auto")
+    options.adopt(flags, ["--dataset=glyphs"], "flags.txt")
+    assert flags.dataset == "glyphs"
 
 
 def test_where_the_data_lie_is_remembered_and_may_change():
     stored = ["--dataset=/old/x.npz", "--data_dir=/old"]
-    values = parse()
-    options.adopt(values, stored, "flags.txt")
-    assert (values.dataset, values.data_dir) == ("/old/x.npz", "/old")
-    values = parse("--dataset=/new/x.npz", "--data_dir=/new")
-    options.adopt(values, stored, "flags.txt")
-    assert (values.dataset, values.data_dir) == ("/new/x.npz", "/new")
+    flags = parse()
+    options.adopt(flags, stored, "flags.txt")
+    assert (flags.dataset, flags.data_dir) == ("/old/x.npz", "/old")
+    flags = parse("--dataset=/new/x.npz", "--data_dir=/new")
+    options.adopt(flags, stored, "flags.txt")
+    assert (flags.dataset, flags.data_dir) == ("/new/x.npz", "/new")
 
 
 def test_a_stored_flag_of_another_script_is_an_error():
@@ -111,15 +112,15 @@ def test_a_stored_flag_of_another_script_is_an_error():
 
 
 def test_a_flag_newer_than_the_run_is_off_in_it_whatever_the_script_has_now():
-    values = parse(averaging=0.99)
-    options.adopt(values, ["--z_dim=4"], "flags.txt")
-    assert values.averaging == 0
+    flags = parse(ema_decay=0.99)
+    options.adopt(flags, ["--z_dim=4"], "flags.txt")
+    assert flags.ema_decay == 0
 
 
 def test_how_many_checkpoints_are_kept_may_change():
-    values = parse("--keep_every=3")
-    options.adopt(values, ["--keep_every=1"], "flags.txt")
-    assert values.keep_every == 3
+    flags = parse("--keep_every=3")
+    options.adopt(flags, ["--keep_every=1"], "flags.txt")
+    assert flags.keep_every == 3
 
 
 def test_help_lists_every_flag_and_its_default(capsys):
@@ -128,9 +129,44 @@ def test_help_lists_every_flag_and_its_default(capsys):
     assert stop.value.code == 0
     text = capsys.readouterr().out
     assert "About." in text
-    assert "--z_dim (default '15')" in text
+    assert re.search(r"--z_dim +dimensions of the latent code \(default: 15\)", text)
     for name in set(parse()) - {"undefok"}:
-        assert f"--{name} (default" in text
+        assert re.search(rf"^  --{name} .*(\n {{31}}.*)*\(default:", text, re.MULTILINE), name
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_help_lists_flags_in_groups(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    groups = re.findall(r"^(\w.*):$", capsys.readouterr().out, re.MULTILINE)
+    assert groups == ["What to do", "Data", "Networks", "Training", "Regularization"]
+
+
+def test_settings_from_python_are_the_command_line():
+    words = options.command_line(train=True, z_dim=3, learning_rate_drops=[2, 5], batch_norm=False)
+    flags = parse(*words[1:])
+    assert flags.train and flags.z_dim == 3 and not flags.batch_norm
+    assert flags.learning_rate_drops == ["2", "5"]
+    with pytest.raises(options.CommandLineError, match="n_epoch"):
+        parse(*options.command_line(n_epoch=3)[1:])
+
+
+def test_a_flag_without_effect_in_a_script_is_refused_and_not_listed(capsys):
+    def parse_without_z_dim(*words):
+        return options.parse(["script", *words], "", {"z_dim": 10}, unused=["z_dim"])
+
+    assert parse_without_z_dim().z_dim == 10
+    with pytest.raises(options.CommandLineError, match="--z_dim has no effect"):
+        parse_without_z_dim("--z_dim=10")
+    with pytest.raises(SystemExit):
+        parse_without_z_dim("--help")
+    assert "--z_dim" not in capsys.readouterr().out
+
+
+def test_what_is_stored_may_replace_what_was_given():
+    flags = parse("--dataset=auto")
+    assert "--dataset=glyphs" in options.to_flagfile(flags, dataset="glyphs")
+    assert flags.dataset == "auto"
 
 
 @pytest.mark.parametrize("script", ["part1_autoencoder", "part2_aae", "part3_style_content"])

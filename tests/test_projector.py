@@ -5,9 +5,9 @@ import types
 
 import part1_autoencoder
 import part2_aae
-import part4_semisupervised
-from adversarial_autoencoder import datasets, images, projector, runs
+from adversarial_autoencoder import datasets, grids, projector, runs
 from adversarial_autoencoder.errors import UserError
+from experiments import classifier
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def test_of_a_large_test_set_codes_are_taken_from_all_of_it(write, monkeypatch):
 def test_a_model_that_gives_labels_has_a_column_for_them(write):
     always_c = Model(classify=lambda x: tf.tile([[0.0, 0.0, 1.0]], [len(x), 1]))
     _, metadata, _, _ = write(always_c, split(3))
-    assert metadata == ["label\tgiven", "a\tc", "b\tc", "c\tc"]
+    assert metadata == ["label\tpredicted", "a\tc", "b\tc", "c\tc"]
 
 
 def test_names_of_labels_keep_to_their_line_and_column(write):
@@ -111,7 +111,7 @@ def test_writing_again_replaces_what_was_there(write):
 @pytest.mark.parametrize("shape", [(6, 4, 1), (4, 6, 3), (1, 1, 1), (3, 7, 1)])
 def test_thumbnails_are_square_and_show_the_image_in_their_middle(shape):
     pixels = np.full((2, *shape), 255, np.uint8)
-    sprite, side = images.sprite(pixels, np.zeros(2, int), n_classes=3)
+    sprite, side = grids.sprite(pixels, np.zeros(2, int), n_classes=3)
     assert side == max(shape) and sprite.shape == (side, 2 * side, 3)
     height, width = shape[:2]
     top, left = (side - height) // 2, (side - width) // 2
@@ -126,13 +126,13 @@ def test_thumbnails_are_square_and_show_the_image_in_their_middle(shape):
 def test_grey_thumbnails_have_the_colour_of_their_class_on_white():
     pixels = np.zeros((2, 2, 1, 1), np.uint8)
     pixels[:, 0] = 255
-    sprite, _ = images.sprite(pixels, np.array([0, 1]), n_classes=3)
+    sprite, _ = grids.sprite(pixels, np.array([0, 1]), n_classes=3)
     assert (sprite[0, 0] != sprite[0, 2]).any()
     assert (sprite[1] == 255).all()
 
 
 def test_thumbnails_of_large_images_are_thinned_out():
-    sprite, side = images.sprite(np.zeros((4, 50, 30, 3), np.uint8), np.zeros(4, int), 1, most=40)
+    sprite, side = grids.sprite(np.zeros((4, 50, 30, 3), np.uint8), np.zeros(4, int), 1, most=40)
     assert side == 17 and sprite.shape == (34, 34, 3)
 
 
@@ -173,7 +173,7 @@ def test_a_picture_that_was_asked_for_is_all_that_is_made(npz, tmp_path):
         assert not config.exists(), words
 
 
-def test_a_classifier_alone_has_no_codes_to_show(npz, tmp_path):
-    words = ("--train", "--n_labeled=30", "--classifier_only")
-    run = trained(part4_semisupervised, "Classifier", npz, tmp_path, *words)
-    assert not [path for path in (run / "Tensorboard").iterdir() if "projector" in path.name]
+def test_the_classifier_shows_its_logits(npz, tmp_path):
+    run = trained(classifier, "Classifier", npz, tmp_path, "--train", "--n_labeled=30")
+    codes, metadata, _, _ = read(run / "Tensorboard")
+    assert {len(code.split("\t")) for code in codes} == {3} and metadata[0] == "label\tpredicted"

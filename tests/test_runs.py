@@ -21,6 +21,7 @@ class Model(tf.Module):
         x = keras.Input([3])
         self.encoder = keras.Model(x, layers.dense(x, 2, "e_output"))
         self.decoder = keras.Model(x, layers.dense(x, 2, "d_output"))
+        self.networks = [self.encoder, self.decoder]
         self.set(value)
 
     def set(self, value):
@@ -31,14 +32,18 @@ class Model(tf.Module):
         return float(self.encoder.weights[0][0, 0])
 
 
+def state(model):
+    return tf.train.Checkpoint(model=model)
+
+
 def open_run(*words, name="Autoencoder", results):
-    values = options.parse(["part1", f"--results_dir={results}", *words], "")
-    return runs.open_run(values, name), values
+    flags = options.parse(["part1", f"--results_dir={results}", *words], "", {})
+    return runs.open_run(flags, name), flags
 
 
 def make_run(results, data, *words):
-    run, values = open_run("--train", *words, results=results)
-    run.create("Autoencoder", options.to_flagfile(values), data)
+    run, flags = open_run("--train", *words, results=results)
+    run.create("Autoencoder", options.to_flagfile(flags), data)
     return run
 
 
@@ -61,16 +66,16 @@ def test_two_runs_never_share_a_folder(tmp_path, data):
 
 def test_a_checkpoint_brings_back_model_and_step(tmp_path, data):
     run = make_run(tmp_path, data)
-    run.save(Model(0.5), 30)
+    run.save(state(Model(0.5)), 30)
     model = Model()
-    assert run.restore(model) == 30
+    assert run.restore(state(model)) == 30
     assert model.get() == 0.5
 
 
 def test_only_the_newest_checkpoints_are_kept(tmp_path, data):
     run = make_run(tmp_path, data)
     for step in (1, 20, 3, 100, 40):
-        run.save(Model(), step)
+        run.save(state(Model()), step)
     assert sorted(os.listdir(run.checkpoints)) == [
         "checkpoint-000000020",
         "checkpoint-000000040",
@@ -82,11 +87,11 @@ def test_the_best_checkpoint_is_kept_and_loaded_first(tmp_path, data):
     run = make_run(tmp_path, data)
     assert run.best_step() is None
     for step, score in ((1, 0.5), (2, 0.9), (3, 0.7), (4, 0.9), (5, 0.6), (6, 0.8), (7, 0.8)):
-        run.save(Model(step / 8), step, score)
+        run.save(state(Model(step / 8)), step, score)
     assert run.best_step() == 4  # Of equals, the later.
     model = Model()
-    assert run.restore(model, best=True) == 4 and model.get() == 4 / 8
-    assert run.restore(model) == 7 and model.get() == 7 / 8
+    assert run.restore(state(model), best=True) == 4 and model.get() == 4 / 8
+    assert run.restore(state(model)) == 7 and model.get() == 7 / 8
 
 
 def damage(run, step):
@@ -96,9 +101,9 @@ def damage(run, step):
 def test_a_best_checkpoint_that_is_damaged_gives_way_to_the_next_best(tmp_path, data, capsys):
     run = make_run(tmp_path, data)
     for step, score in ((1, 0.9), (2, 0.7), (3, 0.5)):
-        run.save(Model(step / 8), step, score)
+        run.save(state(Model(step / 8)), step, score)
     damage(run, 1)
-    assert run.restore(Model(), best=True) == 2
+    assert run.restore(state(Model()), best=True) == 2
     assert "checkpoint-000000001 is damaged" in capsys.readouterr().err
     assert run.best_step() == 2
 
@@ -107,26 +112,26 @@ def test_a_best_checkpoint_that_is_damaged_gives_way_to_the_next_best(tmp_path, 
 def test_a_score_that_cannot_be_read_does_not_count(content, tmp_path, data):
     run = make_run(tmp_path, data)
     for step, score in ((1, 0.5), (2, 0.9)):
-        run.save(Model(), step, score)
+        run.save(state(Model()), step, score)
     (run.checkpoints / "checkpoint-000000002" / "score.txt").write_text(content)
-    assert run.best_step() == 1 and run.restore(Model(), best=True) == 1
+    assert run.best_step() == 1 and run.restore(state(Model()), best=True) == 1
 
 
 def test_damaged_checkpoints_do_not_push_out_whole_ones(tmp_path, data):
     run = make_run(tmp_path, data)
     run.keep_every = 20
     for step in (20, 30, 40, 50):
-        run.save(Model(), step)
+        run.save(state(Model()), step)
     for step in (30, 40, 50):
         damage(run, step)
-    assert run.restore(Model()) == 20
+    assert run.restore(state(Model())) == 20
     run.keep_every = 0
     for step in (25, 30):
-        run.save(Model(step / 32), step)
+        run.save(state(Model(step / 32)), step)
         assert run.newest_step() == step
     model = Model()
-    assert run.restore(model) == 30 and model.get() == 30 / 32
-    assert run.restore_exactly(model, 4, 5) == 20
+    assert run.restore(state(model)) == 30 and model.get() == 30 / 32
+    assert run.restore_exactly(state(model), 4, 5) == 20
 
 
 def test_a_checkpoint_of_other_networks_is_told_in_one_line(tmp_path, data):
@@ -136,16 +141,16 @@ def test_a_checkpoint_of_other_networks_is_told_in_one_line(tmp_path, data):
             self.more = tf.Variable(1.0)
 
     run = make_run(tmp_path, data)
-    run.save(Model(), 10)
+    run.save(state(Model()), 10)
     with pytest.raises(UserError, match="does not fit the networks of this version"):
-        run.restore(Larger())
+        run.restore(state(Larger()))
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "empty"])
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, data, capsys, damage):
     run = make_run(tmp_path, data)
-    run.save(Model(0.25), 10)
-    run.save(Model(0.5), 20)
+    run.save(state(Model(0.25)), 10)
+    run.save(state(Model(0.5)), 20)
     file = next((run.checkpoints / "checkpoint-000000020").glob("*.data*"))
     content = bytearray(file.read_bytes())
     if damage == "flip":
@@ -159,7 +164,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, data, caps
         for each in file.parent.iterdir():
             each.write_bytes(b"")
     model = Model()
-    assert run.restore(model) == 10
+    assert run.restore(state(model)) == 10
     assert model.get() == 0.25
     assert "checkpoint-000000020 is damaged" in capsys.readouterr().err
 
@@ -167,45 +172,45 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, data, caps
 def test_a_run_without_a_whole_checkpoint_is_an_error(tmp_path, data):
     run = make_run(tmp_path, data)
     with pytest.raises(UserError, match="no checkpoint"):
-        run.restore(Model())
+        run.restore(state(Model()))
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, data, monkeypatch):
     run = make_run(tmp_path, data)
-    run.save(Model(0.25), 10)
+    run.save(state(Model(0.25)), 10)
 
     def fill_the_disk(folder):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(runs, "_flush_to_disk", fill_the_disk)
     with pytest.raises(UserError, match="the disk is full; the checkpoint of step 10 is kept"):
-        run.save(Model(0.5), 20)
+        run.save(state(Model(0.5)), 20)
     model = Model()
-    assert run.restore(model) == 10
+    assert run.restore(state(model)) == 10
     assert model.get() == 0.25
     assert not list(run.checkpoints.glob("partial*"))
 
 
 def test_other_folders_beside_the_checkpoints_do_no_harm(tmp_path, data):
     run = make_run(tmp_path, data)
-    run.save(Model(0.25), 10)
+    run.save(state(Model(0.25)), 10)
     for name in ("checkpoint-best", "checkpoint-000000010.bak"):
         (run.checkpoints / name).mkdir()
-    run.save(Model(0.5), 20)
+    run.save(state(Model(0.5)), 20)
     assert run.newest_step() == 20
 
 
 def test_a_whole_checkpoint_is_not_taken_away_to_be_saved_again(tmp_path, data, monkeypatch):
     run = make_run(tmp_path, data)
-    run.save(Model(0.25), 10)
+    run.save(state(Model(0.25)), 10)
     monkeypatch.setattr(runs.tf.train.Checkpoint, "write", lambda *args: pytest.fail("written"))
-    run.save(Model(0.25), 10)
+    run.save(state(Model(0.25)), 10)
     assert run.newest_step() == 10
 
 
 def test_a_run_without_a_checkpoint_does_not_hide_the_one_before(tmp_path, data):
     good = make_run(tmp_path, data)
-    good.save(Model(0.25), 10)
+    good.save(state(Model(0.25)), 10)
     make_run(tmp_path, data)
     assert open_run(results=tmp_path)[0].path == good.path
 
@@ -214,31 +219,31 @@ def test_what_a_killed_save_left_is_cleared_away(tmp_path, data):
     run = make_run(tmp_path, data)
     (run.checkpoints / "partial-000000007").mkdir()
     (run.checkpoints / "partial-000000007" / "checkpoint.index").write_text("half")
-    run.save(Model(), 20)
+    run.save(state(Model()), 20)
     assert not list(run.checkpoints.glob("partial*"))
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, data):
     (tmp_path / "Results").write_text("a file where the folder should be")
-    run, values = open_run("--train", results=tmp_path / "Results")
+    run, flags = open_run("--train", results=tmp_path / "Results")
     with pytest.raises(UserError, match="Results"):
-        run.create("Autoencoder", options.to_flagfile(values), data)
+        run.create("Autoencoder", options.to_flagfile(flags), data)
 
 
 def test_the_newest_run_is_opened_and_its_flags_are_taken_over(tmp_path, data):
     make_run(tmp_path, data, "--z_dim=3")
     newest = make_run(tmp_path, data, "--z_dim=4")
-    run, values = open_run(results=tmp_path)
+    run, flags = open_run(results=tmp_path)
     assert run.path == newest.path
-    assert values.z_dim == 4
+    assert flags.z_dim == 4
 
 
 def test_run_opens_the_named_run(tmp_path, data):
     named = make_run(tmp_path, data, "--z_dim=3")
     make_run(tmp_path, data, "--z_dim=4")
-    run, values = open_run(f"--run={named.path}", results=tmp_path)
+    run, flags = open_run(f"--run={named.path}", results=tmp_path)
     assert run.path == named.path
-    assert values.z_dim == 3
+    assert flags.z_dim == 3
 
 
 @pytest.mark.parametrize("words", [(), ("--train", "--resume")])
@@ -283,25 +288,36 @@ def test_an_exported_model_takes_the_place_of_the_one_before(tmp_path, data):
     np.testing.assert_array_equal(encoder.predict(np.ones([1, 3]), verbose=0), [[2.0, 2.0]])
 
 
+def test_exported_networks_are_loaded_by_name(tmp_path, data):
+    run = make_run(tmp_path, data)
+    with pytest.raises(UserError, match="encoder.keras cannot be read"):
+        run.load()
+    run.export({"encoder": Model(0.25).encoder, "decoder": Model(0.5).decoder})
+    encoder, decoder = run.load()
+    assert encoder.get_weights()[0][0, 0] == 0.25 and decoder.get_weights()[0][0, 0] == 0.5
+    (decoder,) = run.load("decoder")
+    assert decoder.get_weights()[0][0, 0] == 0.5
+
+
 def test_a_moved_run_is_still_a_run(tmp_path, data):
     run = make_run(tmp_path, data)
-    run.save(Model(0.25), 10)
+    run.save(state(Model(0.25)), 10)
     moved = pathlib.Path(shutil.move(run.path, tmp_path / "elsewhere"))
-    assert open_run(f"--run={moved}", results=tmp_path)[0].restore(Model()) == 10
+    assert open_run(f"--run={moved}", results=tmp_path)[0].restore(state(Model())) == 10
 
 
 def test_chosen_epochs_are_kept_as_well(tmp_path, data):
     run = make_run(tmp_path, data)
     run.keep_every = 20
     for step in range(10, 90, 10):
-        run.save(Model(step / 128), step)
+        run.save(state(Model(step / 128)), step)
     kept = sorted(int(name.split("-")[1]) for name in os.listdir(run.checkpoints))
     assert kept == [20, 40, 60, 70, 80]
     model = Model()
-    assert run.restore_exactly(model, epoch=4, steps_per_epoch=10) == 40
+    assert run.restore_exactly(state(model), epoch=4, steps_per_epoch=10) == 40
     assert model.get() == 40 / 128
     with pytest.raises(UserError, match="--epoch=3 was not kept .* epochs 2, 4, 6, 7, 8"):
-        run.restore_exactly(model, epoch=3, steps_per_epoch=10)
+        run.restore_exactly(state(model), epoch=3, steps_per_epoch=10)
     next((run.checkpoints / "checkpoint-000000040").glob("*.data*")).write_bytes(b"")
     with pytest.raises(UserError, match="checkpoint-000000040 is damaged"):
-        run.restore_exactly(model, epoch=4, steps_per_epoch=10)
+        run.restore_exactly(state(model), epoch=4, steps_per_epoch=10)

@@ -14,8 +14,9 @@ import part1_autoencoder
 import part2_aae
 import part3_style_content
 import part4_semisupervised
-from adversarial_autoencoder import evaluation, runs, training
+from adversarial_autoencoder import evaluation, judge, probes, recorder, runs, training
 from adversarial_autoencoder.errors import UserError
+from experiments import classifier, virtual_adversarial
 
 import keras
 import numpy as np
@@ -29,11 +30,13 @@ SCRIPTS = {
     "Adversarial_Autoencoder": part2_aae,
     "Supervised": part3_style_content,
     "Semi_Supervised": part4_semisupervised,
-    "Classifier": part4_semisupervised,
+    "Virtual_Adversarial": virtual_adversarial,
+    "Classifier": classifier,
 }
 WORDS = {
     "Semi_Supervised": ("--n_labeled=30",),
-    "Classifier": ("--n_labeled=30", "--classifier_only"),
+    "Virtual_Adversarial": ("--n_labeled=30",),
+    "Classifier": ("--n_labeled=30",),
 }
 
 
@@ -81,6 +84,15 @@ def assert_same_weights(a, b):
         ("Supervised", {"styles_from_prior.png", "styles_from_test.png"}),
         (
             "Semi_Supervised",
+            {
+                "styles_from_prior.png",
+                "styles_from_test.png",
+                "confusion_matrix.png",
+                "mistakes.png",
+            },
+        ),
+        (
+            "Virtual_Adversarial",
             {
                 "styles_from_prior.png",
                 "styles_from_test.png",
@@ -175,10 +187,11 @@ def test_validation_images_choose_the_epoch_that_is_reported_and_test_images_do_
         asked.append(len(split))
         return accuracies[len(split)].pop(0)
 
-    monkeypatch.setattr(training, "_accuracy", accuracy)
+    monkeypatch.setattr(training, "accuracy", accuracy)
+    monkeypatch.setattr(recorder, "accuracy", accuracy)
     run = start("Semi_Supervised", "--train", n_epochs=5)
     assert asked == [10] * 5 + [30]
-    assert "Best on validation images is epoch 2: step 22, Test Accuracy 0.8" in (
+    assert "Best epoch on validation images: 2; step 22, Test Accuracy 0.8" in (
         capsys.readouterr().out
     )
     kept = sorted(path.name for path in (run / "Saved_models").glob("checkpoint-*"))
@@ -199,7 +212,7 @@ def test_validation_images_choose_the_epoch_that_is_reported_and_test_images_do_
     [
         "--noise_stddev=0.3",
         "--dropout=0.2",
-        "--averaging=0.9",
+        "--ema_decay=0.9",
         "--batch_norm",
         "--encoder=gaussian",
     ],
@@ -220,7 +233,7 @@ def test_a_run_with_noise_averages_and_statistics_goes_on_to_the_same_weights(
 
 
 def test_the_averaged_weights_are_those_exported_and_measured(start):
-    run = start("Autoencoder", "--train", "--averaging=0.9")
+    run = start("Autoencoder", "--train", "--ema_decay=0.9")
     plain = start("Autoencoder", "--train")
     average = keras.models.load_model(run / "Saved_models" / "encoder.keras").get_weights()
     last = keras.models.load_model(plain / "Saved_models" / "encoder.keras").get_weights()
@@ -274,9 +287,9 @@ def test_what_cannot_be_drawn_is_told(start):
     start("Adversarial_Autoencoder", "--train", "--z_dim=3")
     with pytest.raises(UserError, match="2 dimensions, and --z_dim is 3"):
         start("Adversarial_Autoencoder", "--visualize")
-    with pytest.raises(UserError, match="a prior, which part 1 has not"):
+    with pytest.raises(UserError, match="a prior, and part 1 has none"):
         start("Autoencoder", "--train", "--generate")
-    with pytest.raises(UserError, match="need a decoder, and --classifier_only has none"):
+    with pytest.raises(UserError, match="--generate has no effect in this script"):
         start("Classifier", "--train", "--generate")
 
 
@@ -494,11 +507,11 @@ assert "adversarial_autoencoder" not in sys.modules
 )
 def test_evaluate_measures_the_newest_run(name, measured, start, monkeypatch, capsys):
     monkeypatch.setattr(evaluation, "N_GENERATED", 60)
-    monkeypatch.setattr(evaluation, "PROBE_EPOCHS", 1)
+    monkeypatch.setattr(probes, "N_EPOCHS", 1)
     monkeypatch.setattr(
-        evaluation,
+        judge,
         "cached_classifier",
-        lambda data, cache_dir: evaluation.train_classifier(data, n_steps=2),
+        lambda data, cache_dir: judge.train_classifier(data, n_steps=2),
     )
     start(name, "--train")
     capsys.readouterr()
@@ -510,3 +523,13 @@ def test_evaluate_measures_the_newest_run(name, measured, start, monkeypatch, ca
     printed = capsys.readouterr().out
     assert all(key in printed for key in measured)
     assert {f"metrics/{key}" for key in measured} <= tags(run)
+
+
+def test_a_script_trains_from_python_and_gives_the_networks(npz, tmp_path):
+    run = part3_style_content.train(
+        dataset=npz, results_dir=tmp_path, n_epochs=1, n_l1=16, n_l2=16, batch_size=10
+    )
+    encoder, decoder = run.load()
+    x = np.ones([2, 90], "float32")
+    assert decoder([np.eye(3, dtype="float32")[:2], encoder(x)]).shape == (2, 90)
+    assert run.path.parent.parent == tmp_path

@@ -5,7 +5,7 @@ import time
 import urllib.request
 
 import part2_aae
-from adversarial_autoencoder import images
+from adversarial_autoencoder import plots
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_curves_histograms_and_images_are_drawn(page, tags, show):
 def all_colours(picture):
     """Whether points of all three classes are drawn, each in its colour."""
     between_panels = np.asarray(picture, int)[130:, 320:970]
-    colours = [255 * np.array(to_rgb(colour)) for colour in images.COLOURS[:3]]
+    colours = [255 * np.array(to_rgb(colour)) for colour in plots.COLOURS[:3]]
     near = [np.abs(between_panels - colour).max(axis=-1) < 40 for colour in colours]
     return min(mask.sum() for mask in near) > 200
 

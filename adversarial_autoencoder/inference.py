@@ -1,0 +1,73 @@
+"""Running a network over many images or codes, batch by batch.
+
+Images are uint8 [n, height, width, channels] or flat float [n, input_dim] in [0, 1], whichever is
+at hand.
+"""
+
+from collections.abc import Callable
+
+from adversarial_autoencoder import layers, randomness
+
+import numpy as np
+import tensorflow as tf
+
+
+def encode(encode_batch: Callable, images: np.ndarray, batch_size: int = 1000) -> np.ndarray:
+    """Returns the codes of the images, float32 [n, z_dim].
+
+    Args:
+      encode_batch: flat float32 images [batch, input_dim] in [0, 1] to codes [batch, z_dim].
+      images: see the module's docstring.
+      batch_size: images at a time.
+    """
+    return generate(lambda part: encode_batch(pixels(part)), images, batch_size=batch_size)
+
+
+def draw_codes(model: tf.Module, images: np.ndarray) -> np.ndarray:
+    """Returns codes as in training, float32 [n, z_dim]; the same ones every time.
+
+    The codes of a `gaussian` encoder are sampled around their mean, so that together they are
+    spread like the prior; `encode` returns the mean.
+
+    Args:
+      model: with `encode` and `encoder`, as the scripts' models.
+      images: see the module's docstring.
+    """
+    z = encode(model.encode, images)
+    stddev = layers.code_stddev(model.encoder)
+    if stddev is None:
+        return z
+    noise = randomness.numpy_generator(0, "codes").standard_normal(z.shape, np.float32)
+    return z + noise * encode(stddev, images)
+
+
+def generate(decode: Callable, *inputs: np.ndarray, batch_size: int = 1000) -> np.ndarray:
+    """Returns the output of `decode` for all inputs, float32 [n, ...].
+
+    Args:
+      decode: called with a slice of every input; returns one row for each of the slice.
+      inputs: arrays [n, ...]: codes alone, or codes and labels in the order that `decode` takes.
+      batch_size: rows at a time.
+    """
+    parts = [
+        np.asarray(decode(*(values[i : i + batch_size] for values in inputs)), np.float32)
+        for i in range(0, len(inputs[0]), batch_size)
+    ]
+    return np.concatenate(parts)
+
+
+def classify(classify_batch: Callable, images: np.ndarray) -> np.ndarray:
+    """Returns the predicted label of each image, int64 [n].
+
+    Args:
+      classify_batch: flat float32 images [batch, input_dim] in [0, 1] to class probabilities or
+        logits, float [batch, n_classes].
+      images: see the module's docstring.
+    """
+    return np.argmax(encode(classify_batch, images), axis=1)
+
+
+def pixels(images: np.ndarray) -> np.ndarray:
+    """Returns images as the networks take them: flat float32 [n, input_dim] in [0, 1]."""
+    flat = np.asarray(images).reshape(len(images), -1)
+    return flat / np.float32(255) if flat.dtype == np.uint8 else flat.astype(np.float32)
