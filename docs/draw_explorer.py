@@ -49,6 +49,13 @@ class Page(screenshots.Browser):
         down = {"button": "left", "buttons": 0 if kind == "mouseReleased" else 1, "clickCount": 1}
         self._ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, **down)
 
+    def key(self, name: str) -> None:
+        """Presses a key, by its name in JavaScript, and lets it go."""
+        codes = {"Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        key = {"key": name, "windowsVirtualKeyCode": codes[name]}
+        self._ask("Input.dispatchKeyEvent", type="rawKeyDown", **key)
+        self._ask("Input.dispatchKeyEvent", type="keyUp", **key)
+
     def place(self, name: str) -> tuple[float, float, float, float]:
         """Returns left, top, width and height of an element, by its id."""
         box = f"document.getElementById('{name}').getBoundingClientRect()"
