@@ -12,15 +12,12 @@ import pathlib
 import time
 
 import screenshots
-from PIL import Image
+from PIL import Image, ImageColor
 
-WIDTH, HEIGHT = 1120, 900  # Of the window, for the picture.
-GIF_WIDTH, GIF_COLOURS, FRAME_MS = 760, 32, 80
-# A seven, in shares of the drawing area: the bar and the stem in one line, then the dash.
-SEVEN = [
-    [(0.26, 0.27), (0.5, 0.25), (0.74, 0.26), (0.64, 0.48), (0.5, 0.66), (0.42, 0.86)],
-    [(0.36, 0.56), (0.5, 0.54), (0.68, 0.55)],
-]
+WIDTH, HEIGHT = 1120, 1040  # Of the window, for the picture.
+GIF_WIDTH, GIF_COLOURS, FRAME_MS = 800, 48, 80
+# A seven in one stroke, in shares of the drawing area.
+SEVEN = [[(0.26, 0.27), (0.5, 0.25), (0.74, 0.26), (0.64, 0.48), (0.5, 0.66), (0.42, 0.86)]]
 
 
 class Page(screenshots.Browser):
@@ -35,6 +32,7 @@ class Page(screenshots.Browser):
         self._ask("Emulation.setEmulatedMedia", features=[scheme])
         view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._ask("Emulation.setDeviceMetricsOverride", **view)
+        self._ask("Emulation.setScrollbarsHidden", hidden=True)
         self._ask("Page.navigate", url=path.resolve().as_uri())
         # Every image that is seen, or the line that says what is wrong.
         self.wait_for(
@@ -90,24 +88,35 @@ class Page(screenshots.Browser):
 
 
 def moving_picture(page: Page) -> list[Image.Image]:
-    """Draws a seven and returns what the page looks like meanwhile."""
-    frames = [page.screenshot()] * 6
+    """Draws a seven and returns what drawing area and images look like meanwhile."""
+    page.evaluate(
+        "document.getElementById('clear').click();"
+        "document.querySelectorAll('.buttons').forEach((e) => e.style.visibility = 'hidden')"
+    )
+    heading, tiles, pad = (page.place(name) for name in ("source-title", "tiles", "pad"))
+    top, bottom = heading[1] - 12, max(box[1] + box[3] for box in (tiles, pad)) + 12
+    region = (heading[0] - 12, top, tiles[0] + tiles[2] + 12, bottom)
+
+    def frame():
+        return page.screenshot().crop(tuple(round(side) for side in region))
+
+    frames = [frame()] * 8
     for _ in page.draw(steps=4):
         time.sleep(0.06)  # The images follow the pointer by as much.
-        frames.append(page.screenshot())
+        frames.append(frame())
     time.sleep(0.3)
-    return frames + [page.screenshot()] * 20
+    frames += [frame()] * 25
+    page.evaluate("document.querySelectorAll('.buttons').forEach((e) => e.style.visibility = '')")
+    return frames
 
 
-def save_gif(frames: list[Image.Image], path: pathlib.Path, height: int) -> None:
-    """Writes frames as a GIF, all with the colours of the last."""
-    small = [
-        frame.crop((0, 0, frame.width, height)).resize(
-            (GIF_WIDTH, GIF_WIDTH * height // frame.width), Image.Resampling.LANCZOS
-        )
-        for frame in frames
-    ]
-    palette = small[-1].quantize(GIF_COLOURS, dither=Image.Dither.NONE)
+def save_gif(frames: list[Image.Image], path: pathlib.Path, accent: str) -> None:
+    """Writes frames as a GIF, all with the colours of the last, and the accent's among them."""
+    height = GIF_WIDTH * frames[0].height // frames[0].width
+    small = [frame.resize((GIF_WIDTH, height), Image.Resampling.LANCZOS) for frame in frames]
+    colours = small[-1].copy()
+    colours.paste(ImageColor.getrgb(accent), (0, 0, GIF_WIDTH, height // 8))
+    palette = colours.quantize(GIF_COLOURS, dither=Image.Dither.NONE)
     small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in small]
     small[0].save(path, save_all=True, append_images=small[1:], duration=FRAME_MS, loop=0)
 
@@ -132,12 +141,11 @@ def main() -> None:
             return
         name = words.name or page.evaluate("return aae.description.model.toLowerCase()")
         name = name.replace(" ", "_")
-        # Without what the pointer has not touched: the sliders' half of the page.
         if page.evaluate("return aae.description.view === 'styles' && !!aae.description.drawing"):
-            left, top, width, height = page.place("tiles")
-            frames = moving_picture(page)
-            bottom = max(top + height, sum(page.place("pad")[1::2])) + 20
-            save_gif(frames, words.to / f"explorer_{name}.gif", int(bottom))
+            accent = page.evaluate(
+                "return getComputedStyle(document.documentElement).getPropertyValue('--chosen')"
+            )
+            save_gif(moving_picture(page), words.to / f"explorer_{name}.gif", accent.strip())
             print(words.to / f"explorer_{name}.gif")
         picture = page.settled().quantize(dither=Image.Dither.NONE)
         picture.save(words.to / f"explorer_{name}.png", optimize=True)

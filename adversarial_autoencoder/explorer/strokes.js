@@ -52,9 +52,10 @@ function paintStrokes(strokes, height, width, pen) {
       const lastRow = Math.min(height - 1, Math.ceil(Math.max(y0, y1) + reach));
       for (let row = firstRow; row <= lastRow; row++) {
         for (let column = firstColumn; column <= lastColumn; column++) {
-          const [x, y] = [column + 0.5 - x0, row + 0.5 - y0];
+          const x = column + 0.5 - x0;
+          const y = row + 0.5 - y0;
           const along = length && Math.min(1, Math.max(0, (x * dx + y * dy) / length));
-          const distance = Math.hypot(x - along * dx, y - along * dy);
+          const distance = Math.sqrt((x - along * dx) ** 2 + (y - along * dy) ** 2);
           const i = row * width + column;
           image[i] = Math.max(image[i], Math.min(1, (reach - distance) / 1.5));
         }

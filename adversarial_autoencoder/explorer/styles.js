@@ -2,6 +2,8 @@
 "use strict";
 
 const PEN = 2.6 / 28; // Width of a line, of the image's side; about that of MNIST's.
+const MOST_SLIDERS = 20; // More are folded away.
+const LEAST_STEP = 0.25; // Between two points of a stroke, in pixels of the image.
 const WALK_SECONDS = 2.5; // From one style to the next.
 
 async function showStyles(networks, arrays) {
@@ -10,7 +12,11 @@ async function showStyles(networks, arrays) {
   const nImages = arrays.codes.length / zDim;
   const size = height * width * channels;
   const all = labels.length === 10 ? "all ten" : `all ${labels.length}`;
+  const thing = labels.length ? "style" : "code"; // What z is called.
+  const asks = labels.length > 0 && !predicts && Boolean(drawing); // For the label of a drawing.
   const plural = noun === "digit" ? "digits" : "classes";
+
+  const walkText = `Walk from ${thing} to ${thing}`;
 
   let z = Float32Array.from(arrays.codes.subarray(0, zDim));
   let images = null; // Of z, one a label.
@@ -25,13 +31,16 @@ async function showStyles(networks, arrays) {
   const bars = predicts ? makeBars() : [];
   if (drawing) makePad();
   else makeStrip();
-  if (labels.length && !predicts) makeChoice();
+  if (asks) makeChoice();
 
   const restyle = newestOnly(
-    (pixels) => networks.call("restyle", pixels),
-    (result, pixels) => {
+    async (image) => {
+      const pixels = image();
+      return { pixels, ...await networks.call("restyle", pixels) };
+    },
+    (result) => {
       z = result.z;
-      paint(element("input"), pixels);
+      paint(element("input"), result.pixels);
       if (result.probabilities) showProbabilities(result.probabilities);
       showImages(result.images);
       showSliders();
@@ -40,11 +49,11 @@ async function showStyles(networks, arrays) {
   const decode = newestOnly((code) => networks.call("decodeAll", code), showImages);
 
   function writeTexts() {
-    const title = labels.length ? `One style, ${all} ${plural}` : "From image to code and back";
+    const title = labels.length ? `One style as ${all} ${plural}` : "From image to code and back";
     element("title").textContent = drawing && labels.length && noun === "digit"
       ? `Your handwriting as ${all} ${plural}` : title;
     const first = drawing ? `Draw a ${noun === "digit" ? "digit" : "figure"}` : "Choose a test image";
-    const say = labels.length && !predicts ? ` and say which ${noun} it is` : "";
+    const say = asks ? ` and say which ${noun} it is` : "";
     element("lead").textContent = labels.length
       ? `${first}${say}: the encoder takes its style z from it, and the decoder makes ${all} `
         + `${plural} of that style.`
@@ -53,7 +62,10 @@ async function showStyles(networks, arrays) {
       : "Test image";
     element("result-title").textContent = labels.length
       ? `The same style as ${all} ${plural}` : "The decoder’s image";
-    element("choice").hidden = !labels.length || predicts;
+    element("sample").textContent = `New ${thing} from the prior`;
+    element("walk").textContent = walkText;
+    element("example").textContent = drawing ? "A test image" : "Another test image";
+    element("choice").hidden = !asks;
     element("bars").hidden = !predicts;
     element("sample").hidden = !nSamples;
     for (const id of ["clear", "pen-label", "pad-hint", "pad-note"]) element(id).hidden = !drawing;
@@ -67,7 +79,7 @@ async function showStyles(networks, arrays) {
   }
 
   function makeTiles() {
-    element("tiles").classList.toggle("one", !labels.length);
+    element("tiles").className = labels.length > 20 ? "many" : labels.length ? "" : "one";
     return (labels.length ? labels : [""]).map((name) => {
       const canvas = make("canvas");
       canvas.setAttribute("role", "img");
@@ -79,19 +91,25 @@ async function showStyles(networks, arrays) {
   }
 
   function makeSliders() {
-    return order.map((k) => {
+    const list = element("sliders").querySelector("div");
+    const more = make("div");
+    if (order.length > MOST_SLIDERS) {
+      const summary = make("summary", { textContent: `${order.length - MOST_SLIDERS} more` });
+      element("sliders").append(make("details", {}, summary, more));
+    }
+    return order.map((k, place) => {
       const input = make("input", {
         type: "range", min: -reach[k], max: reach[k], step: reach[k] / 100 || 1,
       });
       const output = make("output", { className: "number" });
-      element("sliders").lastElementChild.append(
+      (place < MOST_SLIDERS ? list : more).append(
         make("label", {}, make("span", { textContent: `z[${k}]` }), input, output),
       );
       input.addEventListener("input", () => {
         stopWalk();
         z[k] = input.valueAsNumber;
         output.textContent = z[k].toFixed(2).replace("-", "−");
-        say("A style set by hand");
+        say(`A ${thing} set by hand`);
         decode(Float32Array.from(z));
       });
       return { k, input, output };
@@ -161,7 +179,11 @@ async function showStyles(networks, arrays) {
     pad.addEventListener("pointermove", (event) => {
       if (!pressed) return;
       const events = event.getCoalescedEvents?.() ?? [];
-      strokes.at(-1).push(...(events.length ? events : [event]).map(place));
+      const stroke = strokes.at(-1);
+      for (const [x, y] of (events.length ? events : [event]).map(place)) {
+        const [lastX, lastY] = stroke.at(-1);
+        if (Math.hypot(x - lastX, y - lastY) > LEAST_STEP) stroke.push([x, y]);
+      }
       useStrokes();
     });
     for (const end of ["pointerup", "pointercancel"]) {
@@ -172,7 +194,7 @@ async function showStyles(networks, arrays) {
       strokes = [];
       drawStrokes();
       element("pad-hint").hidden = false;
-      say("Draw again: the style stays until you do");
+      say(`Draw again: the ${thing} stays until you do`);
     });
   }
 
@@ -180,8 +202,8 @@ async function showStyles(networks, arrays) {
 
   function useStrokes() {
     drawStrokes();
-    say(noun === "digit" ? "Your handwriting" : "The style of your drawing");
-    restyle(imageOfStrokes(strokes, height, width, drawing.box, penWidth()));
+    say(noun === "digit" ? "Your handwriting" : `The ${thing} of your drawing`);
+    restyle(() => imageOfStrokes(strokes, height, width, drawing.box, penWidth()));
   }
 
   function drawStrokes() {
@@ -215,9 +237,8 @@ async function showStyles(networks, arrays) {
     }
     element("pad-hint").hidden = !drawing;
     chooseLabel(Math.min(arrays.classes[k], Math.max(labels.length - 1, 0)));
-    say(noun === "digit" ? `The style of a test image, a ${name}`
-      : `The style of a test image, of the class ${name}`);
-    restyle(pixels);
+    say(`The ${thing} of a test image, ${noun === "digit" ? "a" : "of the class"} ${name}`);
+    restyle(() => pixels);
   }
 
   function chooseLabel(k) {
@@ -280,7 +301,7 @@ async function showStyles(networks, arrays) {
       let share = (now - begin) / (1000 * WALK_SECONDS);
       if (share >= 1) [from, to, begin, share] = [to, anyStyle(), now, 0];
       const eased = share * share * (3 - 2 * share);
-      useCode(from.map((value, k) => value + eased * (to[k] - value)), "On the way to another style");
+      useCode(from.map((value, k) => value + eased * (to[k] - value)), `On the way to another ${thing}`);
       walk = requestAnimationFrame(step);
     };
     walk = requestAnimationFrame(step);
@@ -289,17 +310,17 @@ async function showStyles(networks, arrays) {
   function stopWalk() {
     cancelAnimationFrame(walk);
     walk = null;
-    element("walk").textContent = "Walk from style to style";
+    element("walk").textContent = walkText;
     element("walk").setAttribute("aria-pressed", "false");
   }
 
   element("sample").addEventListener("click", () => {
     stopWalk();
-    useCode(anyStyle(), "A style drawn from the prior");
+    useCode(anyStyle(), `A ${thing} drawn from the prior`);
   });
   element("zero").addEventListener("click", () => {
     stopWalk();
-    useCode(new Float32Array(zDim), "z = 0, the middle of the prior");
+    useCode(new Float32Array(zDim), "The code z = 0");
   });
   element("walk").addEventListener("click", () => (walk ? stopWalk() : startWalk()));
   element("example").addEventListener("click", () =>
