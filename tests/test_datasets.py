@@ -10,7 +10,7 @@ import time
 import types
 
 import adversarial_autoencoder
-from adversarial_autoencoder import datasets
+from adversarial_autoencoder import datasets, tfds_data
 from adversarial_autoencoder.errors import UserError
 
 import numpy as np
@@ -63,7 +63,7 @@ def idx_folder(tmp_path, monkeypatch):
 def network(monkeypatch, tmp_path):
     """`network(False)` is a machine without a network, on which nothing was ever downloaded."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
-    return lambda there: monkeypatch.setattr(datasets, "_answers", lambda url: there)
+    return lambda there: monkeypatch.setattr(tfds_data, "_answers", lambda url: there)
 
 
 @pytest.fixture
@@ -432,9 +432,9 @@ def test_the_probe_ends_in_time_even_if_the_look_up_of_the_name_hangs(monkeypatc
         raise requests.ConnectionError
 
     monkeypatch.setattr(requests, "head", wait)
-    monkeypatch.setattr(datasets, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(tfds_data, "PROBE_SECONDS", 0.1)
     begin = time.monotonic()
-    assert not datasets._answers(datasets.MNIST_URL)
+    assert not tfds_data._answers(datasets.MNIST_URL)
     assert time.monotonic() - begin < 5
     hang.set()
 
@@ -445,13 +445,13 @@ def test_the_probe_takes_a_server_in_trouble_for_no_answer(monkeypatch):
     for status, expected in ((200, True), (405, True), (503, False)):
         answer = types.SimpleNamespace(status_code=status)
         monkeypatch.setattr(requests, "head", lambda *args, _answer=answer, **kwargs: _answer)
-        assert datasets._answers(datasets.MNIST_URL) is expected
+        assert tfds_data._answers(datasets.MNIST_URL) is expected
 
     def refuse(*args, **kwargs):
         raise requests.ConnectionError
 
     monkeypatch.setattr(requests, "head", refuse)
-    assert not datasets._answers(datasets.MNIST_URL)
+    assert not tfds_data._answers(datasets.MNIST_URL)
 
 
 # Glyphs.
