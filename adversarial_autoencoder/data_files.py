@@ -34,7 +34,8 @@ LARGE = 1 << 30
 
 MAX_HEADER = 10_000  # What NumPy takes.
 MAX_DIMENSIONS = 32
-MAX_NAME = 100
+MAX_NAME = 100  # Characters.
+MAX_NAMES = 64 << 20  # Bytes of all.
 
 # MNIST's own files.
 
@@ -175,6 +176,13 @@ def _read(archive: zipfile.ZipFile, path: str) -> tuple[Split, Split, np.ndarray
         elif key[:2] == "y_":
             splits.check_labels(member.shape, member.dtype, member.where)
         _check_size(member, os.path.getsize(path))
+    n_labels = sum(math.prod(members[f"y_{part}"].shape) for part in ("train", "test"))
+    for member in (members[key] for key in keys if key.endswith("_names")):
+        if math.prod(member.shape) > n_labels or member.n_bytes > MAX_NAMES:
+            raise UserError(
+                f"{member.where} has shape {one_line(member.shape, 80)} and {member.n_bytes} "
+                f"bytes, more than names take: give one short name for each"
+            )
     # Images are kept as bytes; while they are converted, they are there twice.
     needed = sum(member.n_bytes for member in members.values())
     needed += sum(math.prod(m.shape) for m in members.values() if m.dtype.kind in "uif")

@@ -124,7 +124,7 @@ class Dataset:
         return self._inputs(one_of_each(self.test, n, seed))
 
     def _inputs(self, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
-        x = tf.cast(split.images.reshape(len(split), -1), tf.float32) / 255.0
+        x = tf.cast(split.images.reshape(-1, self.input_dim), tf.float32) / 255.0
         return x, tf.one_hot(split.labels, self.n_classes)
 
     def as_images(self, x: tf.Tensor) -> np.ndarray:
