@@ -298,8 +298,8 @@ def _check_size(member: _Member, file_size: int) -> None:
         most = 1
     if member.info.file_size > packed * most:
         raise UserError(
-            f"{member.where} is to unpack to {member.info.file_size} bytes out of {packed}, more "
-            f"than images do: if that is what it should be, write it with numpy.savez, unpacked"
+            f"{member.where} unpacks from {packed} to {member.info.file_size} bytes, which no "
+            f"images do: if that is what it should be, write it with numpy.savez, uncompressed"
         )
 
 

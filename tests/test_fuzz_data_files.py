@@ -171,6 +171,28 @@ fuzz = hypothesis.settings(
 )
 
 
+# What it found in the code of version 0.1: a traceback each, or terabytes asked for.
+FOUND = (
+    {"y_train": b"\xab\x1b~0\xba\xf4%\x10\xd3"},
+    {"class_names": b"\x86"},
+    {"factor_names": b"\x19\xbe\x1c\x01"},
+    {"x_train": npy(images(48), header=b'01"[u({1')},
+    {"x_train": npy(images(48), header=b"}11((00 [0\n)()[,")},
+    {"y_train": npy(labels(48), header=b'0\'-0()00}"[)\n\n"')},
+    {"x_test": npy(images(12), shape=(461, 58838331053), descr="|b1")},
+)
+
+
+@pytest.mark.parametrize("changes", FOUND)
+def test_what_was_found_is_a_line(tmp_path, changes):
+    good = {key: npy(array) for key, array in good_arrays().items()}
+    factors = {"factors_train": npy(np.ones((48, 2))), "factors_test": npy(np.ones((12, 2)))}
+    good |= factors if "factor_names" in changes else {}
+    (tmp_path / "any.npz").write_bytes(zipped(good | changes))
+    with little_memory(), pytest.raises(UserError):
+        datasets.load(str(tmp_path / "any.npz"))
+
+
 @pytest.mark.slow
 @fuzz
 @hypothesis.given(
