@@ -89,7 +89,7 @@ def load(
     if not 0 <= n_images <= len(dataset.train):
         raise UserError(
             f"--n_images={n_images}, but {dataset.name} has {len(dataset.train)} training images: "
-            f"give at most so many, or 0 for all"
+            f"give at most that many, or 0 for all"
         )
     return dataclasses.replace(dataset, train=dataset.train[: n_images or None])
 
@@ -270,7 +270,7 @@ def _dataset(name: str, train: Split, test: Split, by_identity: bool = False) ->
         )
     if not n_validation:
         raise UserError(
-            f"{name} has {len(train)} training images, and 12 are the least, since a twelfth "
+            f"{name} has {len(train)} training images, and at least 12 are needed, since a twelfth "
             f"is kept for validation: add images"
         )
     if _is_ordered(train.labels, n_validation):

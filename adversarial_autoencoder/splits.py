@@ -224,7 +224,7 @@ def labeled_subset(split: Split, n_labeled: int, seed: int) -> Split:
       seed: the run's seed, which chooses them.
 
     Raises:
-      UserError: there are not so many, of one class perhaps, or they cannot be divided evenly.
+      UserError: there are fewer, perhaps of one class, or they cannot be divided evenly.
     """
     return split[_labeled_rows(split, n_labeled, seed)]
 
