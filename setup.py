@@ -12,6 +12,7 @@ setup(
     package_data={"adversarial_autoencoder.explorer": ["*.html", "*.css", "*.js"]},
     install_requires=[
         "tensorflow>=2.18",
+        "keras>=3.6,<3.16",  # FusedAdam uses private parts of its Adam: test before raising this.
         "tensorflow-datasets>=4.9.8",  # Earlier ones ask a cloud store first, for minutes offline.
         "numpy",
         "matplotlib",
@@ -20,5 +21,5 @@ setup(
         "tensorboard",  # tf.summary needs it, and TensorFlow 2.21 no longer brings it along.
         "importlib_resources",  # TFDS 4.9 imports it on Python 3.11 without requiring it.
     ],
-    extras_require={"test": ["pytest", "ruff"]},
+    extras_require={"test": ["hypothesis", "pytest", "ruff"]},
 )
