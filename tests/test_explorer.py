@@ -113,7 +113,7 @@ def in_node_and_keras(name, data, kind, tmp_path):
     all_images = model.decode(tf.repeat(z[:1], n_all, axis=0), tf.eye(data.n_classes)[:n_all])
     probabilities = model.classify(x) if model.classify is not None else np.zeros(0)
     expected = [z, probabilities, model.decode(z, y), all_images]
-    labels = data.test.labels.tolist()
+    labels = np.argmax(y, axis=1).tolist()
     found = node(
         explorer.page(model, data, kind), tmp_path, RUN_NETWORKS, images=x.numpy().tolist(),
         labels=labels,

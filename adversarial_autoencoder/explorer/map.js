@@ -19,13 +19,12 @@ async function showMap(networks, arrays) {
   const codes = arrays.codes;
   const square = squareAround(codes);
   let z = Float32Array.of(0, 0);
-  let codesLayer = null; // The map without manifold and cursor.
+  let codesLayer = null; // All but the manifold behind it.
   const manifold = new Manifold(square);
 
   const toMap = ([x, y], size) =>
     [(x - square.left) / square.side * size, (square.top - y) / square.side * size];
 
-  // Drawn anew only when something else than the cursor changes.
   function drawCodes() {
     const scale = devicePixelRatio || 1;
     const size = canvas.clientWidth;
@@ -92,22 +91,11 @@ async function showMap(networks, arrays) {
 
   function draw() {
     const pen = canvas.getContext("2d");
-    const scale = canvas.width / canvas.clientWidth;
-    pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
     if (element("manifold").checked) {
       pen.drawImage(manifold.canvas, 0, 0, canvas.width, canvas.height);
     }
     pen.drawImage(codesLayer, 0, 0);
-    pen.scale(scale, scale);
-    const [x, y] = toMap(z, canvas.clientWidth);
-    for (const [colour, lineWidth] of [["#ffffff", 5], ["#111318", 2]]) {
-      pen.strokeStyle = colour;
-      pen.lineWidth = lineWidth;
-      pen.beginPath();
-      pen.arc(x, y, 9, 0, 2 * Math.PI);
-      pen.stroke();
-    }
   }
 
   const decode = newestOnly(
@@ -118,7 +106,9 @@ async function showMap(networks, arrays) {
   function moveTo(code) {
     z = Float32Array.from(code);
     element("map-code").textContent = `z = ${codeAsText(z)}`;
-    draw();
+    const [x, y] = toMap(z, 100);
+    element("cursor").style.left = `${x}%`;
+    element("cursor").style.top = `${y}%`;
     decode(z);
   }
 

@@ -61,6 +61,7 @@ function newestOnly(ask, show) {
 
 function showProblem(message) {
   element("problem").textContent = `This page does not work here: ${message}`;
+  element("lead").textContent = "";
   element("problem").hidden = false;
 }
 
