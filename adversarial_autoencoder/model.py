@@ -16,7 +16,7 @@ class Model(tf.Module):
 
     Attributes:
       NAME: the name of its folder under `Results/`.
-      MEASURES: the functions of `evaluation` that measure it.
+      MEASURES: the functions that measure it, see `evaluation`.
       flags: the run's flags.
       step: the step that is being trained, int64, from 0. The training loop assigns it; schedules
         of the learning rate read it.

@@ -21,12 +21,14 @@ from adversarial_autoencoder import (
     options,
     pictures,
     projector,
+    provenance,
     runs,
 )
 from adversarial_autoencoder.averaging import ExponentialMovingAverage
 from adversarial_autoencoder.batches import Batches, steps_per_epoch
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.judge import Judge
 from adversarial_autoencoder.model import Model
 from adversarial_autoencoder.recorder import Recorder, accuracy
 
@@ -83,7 +85,8 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
         if not (flags.train or flags.epoch or flags.generate or flags.visualize):
             projector.write(model, data, run)
         if flags.evaluate:
-            evaluate(model, data, run, step, pathlib.Path(flags.results_dir) / "Classifiers")
+            cache_dir = pathlib.Path(flags.results_dir) / "Classifiers"
+            evaluate(model, data, run, step, Judge(data, cache_dir))
         if flags.show:
             for name, picture in pictures.asked_for(model, data).items():
                 display.show(picture, name)
@@ -212,9 +215,7 @@ def step_loop(
     return train_steps
 
 
-def evaluate(
-    model: Model, data: Dataset, run: runs.Run, step: int, cache_dir: pathlib.Path
-) -> None:
+def evaluate(model: Model, data: Dataset, run: runs.Run, step: int, judge: Judge) -> None:
     """Measures the model: a table on the screen, `metrics.json`, scalars in TensorBoard.
 
     Raises:
@@ -222,9 +223,9 @@ def evaluate(
     """
     metrics = {}
     for measure in model.MEASURES:
-        metrics |= measure(model, data, cache_dir)
+        metrics |= measure(model, data, judge)
     print(evaluation.format_table(metrics))
-    evaluation.write_metrics(run.metrics, metrics, data.name, evaluation.commit_of_source())
+    evaluation.write_metrics(run.metrics, metrics, data.name, provenance.commit_of_source())
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     with runs.saving(run.path):
         with writer.as_default(step=step):

@@ -24,7 +24,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import part3_style_content
 import part4_semisupervised
-from adversarial_autoencoder import datasets, losses, options, randomness, training
+from adversarial_autoencoder import (
+    averaging,
+    batches,
+    datasets,
+    losses,
+    options,
+    randomness,
+    training,
+)
 from experiments import disentangling_factors
 
 import keras
@@ -54,9 +62,10 @@ def project(part, data, flags, precision):
     """This project's step, in its own loop."""
     keras.mixed_precision.set_global_policy(precision)
     model = part.AdversarialAutoencoder(data, flags)
-    batches = training.Batches(data.train, data.n_classes, flags.batch_size, flags.seed)
-    train_steps = training.step_loop(model, batches)
-    order = batches.order(0)
+    own_batches = batches.Batches(data.train, data.n_classes, flags.batch_size, flags.seed)
+    no_average = averaging.ExponentialMovingAverage([], 0.0)
+    train_steps = training.step_loop(model, own_batches, no_average)
+    order = own_batches.order(0)
 
     def run(n_steps):
         for first in range(0, n_steps, training.STEPS_PER_CALL):
@@ -100,11 +109,11 @@ def plain_part3(data, flags):
         generator_adam.apply_gradients(zip(gradients, encoder_variables, strict=True))
         return autoencoder_loss, discriminator_loss, generator_loss
 
-    batches = iter(pipeline(data.train, flags))
+    examples = iter(pipeline(data.train, flags))
 
     def run(n_steps):
         for _ in range(n_steps):
-            train_step(*next(batches))
+            train_step(*next(examples))
 
     run(1)
     return run
@@ -114,64 +123,59 @@ def plain_part4(data, flags):
     """Part 4's step written so."""
     model = part4_semisupervised.AdversarialAutoencoder(data, flags)
     encoder, decoder = model.encoder, model.decoder
-    gauss, categorical = model.discriminator_g, model.discriminator_c
+    discriminator, label_discriminator = model.discriminator, model.label_discriminator
     encoder_variables = encoder.trainable_variables
     autoencoder_variables = encoder_variables + decoder.trainable_variables
-    label_variables = model.classification_variables
+    label_variables = model.classifier_variables
     autoencoder_adam, gauss_adam, categorical_adam, generator_adam, classification_adam = (
         keras.optimizers.Adam(flags.learning_rate, flags.beta1) for _ in range(5)
     )
 
-    def encode(x):
-        logits, z = encoder(x)
-        return tf.nn.softmax(logits), z
-
-    def discriminate(y, z):
-        return gauss(tf.concat([y, z], 1) if flags.conditional_discriminator else z)
-
     @tf.function
     def train_step(x, x_labeled, y_labeled):
         with tf.GradientTape() as tape:
-            autoencoder_loss = losses.reconstruction(x, decoder(encode(x)))
+            autoencoder_loss = losses.reconstruction(x, decoder(encoder(x)))
         gradients = tape.gradient(autoencoder_loss, autoencoder_variables)
         autoencoder_adam.apply_gradients(zip(gradients, autoencoder_variables, strict=True))
 
         z_prior = flags.prior_stddev * tf.random.normal([len(x), flags.z_dim])
         with tf.GradientTape() as tape:
-            y, z = encode(x)
-            gauss_loss = losses.discriminator(discriminate(y, z_prior), discriminate(y, z))
-        gradients = tape.gradient(gauss_loss, gauss.trainable_variables)
-        gauss_adam.apply_gradients(zip(gradients, gauss.trainable_variables, strict=True))
+            y, z = encoder(x)
+            gauss_loss = losses.discriminator(discriminator([y, z_prior]), discriminator([y, z]))
+        gradients = tape.gradient(gauss_loss, discriminator.trainable_variables)
+        gauss_adam.apply_gradients(zip(gradients, discriminator.trainable_variables, strict=True))
 
         y_prior = tf.one_hot(tf.random.uniform([len(x)], 0, N_CLASSES, tf.int32), N_CLASSES)
         with tf.GradientTape() as tape:
-            y, _ = encode(x)
-            categorical_loss = losses.discriminator(categorical(y_prior), categorical(y))
-        gradients = tape.gradient(categorical_loss, categorical.trainable_variables)
+            y, _ = encoder(x)
+            categorical_loss = losses.discriminator(
+                label_discriminator(y_prior), label_discriminator(y)
+            )
+        gradients = tape.gradient(categorical_loss, label_discriminator.trainable_variables)
         categorical_adam.apply_gradients(
-            zip(gradients, categorical.trainable_variables, strict=True)
+            zip(gradients, label_discriminator.trainable_variables, strict=True)
         )
 
         with tf.GradientTape() as tape:
-            y, z = encode(x)
-            generator_loss = losses.generator(discriminate(y, z))
-            generator_loss += losses.generator(categorical(y))
+            y, z = encoder(x)
+            generator_loss = losses.generator(discriminator([y, z]))
+            generator_loss += losses.generator(label_discriminator(y))
         gradients = tape.gradient(generator_loss, encoder_variables)
         generator_adam.apply_gradients(zip(gradients, encoder_variables, strict=True))
 
         with tf.GradientTape() as tape:
-            classification_loss = losses.classification(y_labeled, encoder(x_labeled)[0])
+            classification_loss = losses.classification(y_labeled, model.classifier(x_labeled))
         gradients = tape.gradient(classification_loss, label_variables)
         classification_adam.apply_gradients(zip(gradients, label_variables, strict=True))
         return autoencoder_loss, gauss_loss, categorical_loss, generator_loss, classification_loss
 
     labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
     both = tf.data.Dataset.zip((pipeline(data.train, flags), pipeline(labeled, flags)))
-    batches = iter(both)
+    examples = iter(both)
 
     def run(n_steps):
         for _ in range(n_steps):
-            (x, _), (x_labeled, y_labeled) = next(batches)
+            (x, _), (x_labeled, y_labeled) = next(examples)
             train_step(x, x_labeled, y_labeled)
 
     run(1)
@@ -222,11 +226,11 @@ def plain_disentangling(data, flags):
         return loss, discriminator_loss
 
     # Which images make a triplet does not matter to the time.
-    batches = iter(tf.data.Dataset.zip((pipeline(data.train, flags),) * 3))
+    examples = iter(tf.data.Dataset.zip((pipeline(data.train, flags),) * 3))
 
     def run(n_steps):
         for _ in range(n_steps):
-            (x1, _), (x1_other, _), (x2, y2) = next(batches)
+            (x1, _), (x1_other, _), (x2, y2) = next(examples)
             train_step(x1, x1_other, x2, y2)
 
     run(1)
@@ -264,9 +268,9 @@ def graph_of_2017(data, flags):
         x_hat = tf.nn.sigmoid(network(tf.concat([y_input, z], 1), "d", *hidden, INPUT_DIM))
 
         def discriminate(codes):
-            see_label = flags.conditional_discriminator
-            seen = tf.concat([y_input, codes], 1) if see_label else codes
-            return network(seen, "c", *hidden, 1)
+            conditional = flags.conditional_discriminator
+            inputs = tf.concat([y_input, codes], 1) if conditional else codes
+            return network(inputs, "c", *hidden, 1)
 
         logits_of_prior, logits_of_codes = discriminate(prior), discriminate(z)
 
@@ -304,7 +308,7 @@ def graph_of_2017(data, flags):
 def matrix_products(flags):
     """The matrix products of the step: of the values, and of the gradients that are needed."""
     batch, n_l1, n_l2, z_dim = flags.batch_size, flags.n_l1, flags.n_l2, flags.z_dim
-    seen = z_dim + (N_CLASSES if flags.conditional_discriminator else 0)
+    n_inputs = z_dim + (N_CLASSES if flags.conditional_discriminator else 0)
     draw = functools.partial(tf.random.stateless_normal, seed=[0, 0])
 
     def network(*sizes):
@@ -312,7 +316,7 @@ def matrix_products(flags):
 
     encoder = network(INPUT_DIM, n_l1, n_l2, z_dim)
     decoder = network(N_CLASSES + z_dim, n_l1, n_l2, INPUT_DIM)
-    discriminator = network(seen, n_l1, n_l2, 1)
+    discriminator = network(n_inputs, n_l1, n_l2, 1)
 
     def uses(kernels, rows, weight_gradients=True, input_gradient=False):
         """(kernel, rows, whether its gradient is taken, whether its input's gradient is)."""
@@ -369,8 +373,8 @@ def measure(contenders, n_rounds, n_steps):
 
 
 def main(argv):
-    # Nothing that only this project has: noise, averaging and the like are off for all.
-    flags = options.parse(argv, __doc__, define_flags, **part3_style_content.DEFAULTS)
+    # Noise, batch normalization, averages and the like are off for all.
+    flags = options.parse(argv, __doc__, part3_style_content.DEFAULTS, define_flags)
     training.set_up(flags)
     keras.utils.set_random_seed(flags.seed)  # For the others' draws, which have a state.
     data = random_data()
@@ -403,8 +407,8 @@ def main(argv):
     of_script = options.parse(
         [*argv[:1], "--discriminator_ceiling=2", "--dependence_weight=0"],
         "",
+        script.DEFAULTS,
         script.define_flags,
-        **script.DEFAULTS,
     )
     report(
         "The disentangling experiment",

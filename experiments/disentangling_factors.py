@@ -1,24 +1,29 @@
-"""Disentangling factors of variation: what an image shows apart from how, for things never seen.
+"""Disentangling factors of variation: what an image shows apart from how, also for unseen things.
 
 An encoder gives two codes: s, of what makes images show the same thing (a digit, a letter, a face),
-and z, of all the rest. All it is told is which images show the same thing. Two of them may swap s,
-and each is still to be copied. When two of different things swap s, nobody knows how the picture
-should look; a discriminator that is told the thing asks that it look like one of it, so nothing of
-the thing may come by z. Mathieu et al. 2016, section 4 and algorithm 1.
+and z, of all the rest. Its only labels are which images show the same thing. Two of those may swap
+s, and each is still reconstructed. Where two images of different things swap s nobody knows what
+the result should look like; a discriminator that gets the label of s asks that it look like an
+image of that label, so z cannot carry the label. Mathieu et al. 2016, section 4 and algorithm 1.
 
     python experiments/disentangling_factors.py --train     trains, into Results/Disentangling/
-    python experiments/disentangling_factors.py             makes the newest run's pictures again
+    python experiments/disentangling_factors.py             draws the newest run's pictures again
     python experiments/disentangling_factors.py --train --dataset=glyphs_letters --unseen=A,G,R
 """
 
 import functools
 
 from adversarial_autoencoder import (
+    batches,
     datasets,
+    disentanglement,
     evaluation,
-    images,
+    grids,
+    inference,
     layers,
     losses,
+    measures,
+    model,
     options,
     randomness,
     training,
@@ -28,7 +33,6 @@ from adversarial_autoencoder.errors import UserError
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import flags as absl_flags
 
 DEFAULTS = dict(
     z_dim=16,
@@ -40,8 +44,7 @@ DEFAULTS = dict(
     learning_rate_drops="8,10",
     beta1=0.5,
 )
-# Shared flags that change nothing here, so that nobody waits for what they do.
-WITHOUT_MEANING = ("n_l1", "n_l2", "dropout", "generate", "visualize")
+UNUSED = ("n_l1", "n_l2", "encoder", "dropout", "generate", "visualize")
 
 # Side of the kernel, planes in multiples of --n_filters, stride; the supplement's two sizes.
 CONVOLUTIONS = {
@@ -50,10 +53,9 @@ CONVOLUTIONS = {
 }
 # Test images: things in a picture, and those searched for the nearest of one, and how many.
 SHOWN, RETRIEVED_AMONG, NEIGHBOURS = 10, 4000, 8
-MOST_PIXELS = 4096  # Of an image, for the network that learns from pixels.
 
 
-class Triplets(training.Batches):
+class Triplets(batches.Batches):
     """Triplets of images (x1, x1', x2), the first two of the same identity.
 
     Raises:
@@ -197,10 +199,16 @@ def discriminator(dense, convolution, data, flags):
     return keras.Model([y, x], logits, name="discriminator")
 
 
-class AdversarialAutoencoder(training.Model):
+class AdversarialAutoencoder(model.Model):
     """The networks, an optimizer for each update, and what is done with them."""
 
     NAME = "Disentangling"
+    MEASURES = (
+        evaluation.measure_reconstruction,
+        disentanglement.measure_disentangling,
+        disentanglement.measure_neighbours,
+        disentanglement.measure_swaps,
+    )
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
@@ -209,7 +217,6 @@ class AdversarialAutoencoder(training.Model):
                 f"--pretraining_epochs={flags.pretraining_epochs} leaves none of "
                 f"--n_epochs={flags.n_epochs} for the second step: give fewer"
             )
-        self.now = tf.Variable(0, trainable=False, dtype=tf.int64)  # The step.
         self.triplets = Triplets(data, self.training_images(data), flags.batch_size, flags.seed)
         start = {"initializer": flags.initializer, "seed": flags.seed}
         dense = functools.partial(layers.dense, **start)
@@ -217,7 +224,7 @@ class AdversarialAutoencoder(training.Model):
         own = (dense, convolution, data, flags)
         self.pretraining_steps, self.specified = 0, None
         if flags.pretraining_epochs:  # The two-step variant.
-            per_epoch = training.steps_per_epoch(data, flags.batch_size)
+            per_epoch = batches.steps_per_epoch(data, flags.batch_size)
             self.pretraining_steps = flags.pretraining_epochs * per_epoch
             self.specified = specified_encoder(*own)
             self.classifier = identity_classifier(dense, data, flags)
@@ -226,22 +233,27 @@ class AdversarialAutoencoder(training.Model):
         self.decoder = decoder(*own)
         self.discriminator = discriminator(*own)
 
-        networks = (self.encoder, self.decoder, self.discriminator)
-        self.autoencoder_variables = layers.variables(networks, "e_", "d_")
-        self.discriminator_variables = layers.variables(networks, "dc_")
+        self.networks = [
+            self.encoder,
+            self.decoder,
+            self.discriminator,
+        ]
+        self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
+        self.discriminator_variables = layers.variables(self.networks, "dc_")
 
-        adam = functools.partial(training.adam, data, flags, now=self.now)
-        self.autoencoder_optimizer = adam(self.autoencoder_variables)
-        self.discriminator_optimizer = adam(self.discriminator_variables, flags.discriminator_rate)
+        self.autoencoder_optimizer = self.adam(self.autoencoder_variables)
+        self.discriminator_optimizer = self.adam(
+            self.discriminator_variables, flags.discriminator_rate
+        )
         if self.specified:
-            networks = (self.specified, self.classifier)
-            self.specified_variables = layers.variables(networks, "s_", "c_")
-            self.specified_optimizer = adam(self.specified_variables)
+            self.networks += [self.specified, self.classifier]
+            self.specified_variables = layers.variables(self.networks[3:], "s_", "c_")
+            self.specified_optimizer = self.adam(self.specified_variables)
 
     @classmethod
-    def load_data(cls, values):
-        where = (values.dataset, values.data_dir, values.n_images)
-        data = datasets.load(*where, by_identity=True, unseen=values.unseen)
+    def load_data(cls, flags):
+        where = (flags.dataset, flags.data_dir, flags.n_images)
+        data = datasets.load(*where, by_identity=True, unseen=flags.unseen)
         if len(data.test) <= NEIGHBOURS:
             raise UserError(
                 f"{data.name} has {len(data.test)} test images, too few to show the "
@@ -253,7 +265,6 @@ class AdversarialAutoencoder(training.Model):
 
     @tf.function
     def train_step(self, x, y, step):
-        self.now.assign(step)
         if not self.specified:
             return self.disentangle(step)
         # Two steps: first s learns to classify; then it is frozen, and the rest learns.
@@ -269,8 +280,8 @@ class AdversarialAutoencoder(training.Model):
 
         # The codes of a triplet, and the images decoded from z of x1 with s of each of the three.
         with tf.GradientTape() as tape:
-            seen = self.add_noise(tf.concat([x1, x1_other], 0), step)
-            s, mean, stddev = self.codes(seen)
+            x_noisy = self.add_noise(tf.concat([x1, x1_other], 0), step)
+            s, mean, stddev = self.codes(x_noisy)
             s1, s1_other = tf.split(s, 2)
             means, identity = mean, tf.concat([y1, y1], 0)
             mean, stddev = tf.split(mean, 2)[0], tf.split(stddev, 2)[0]
@@ -283,7 +294,7 @@ class AdversarialAutoencoder(training.Model):
         # The adversary learns to tell images of an identity from those that took its s.
         discriminator_loss, accuracy = self.train_discriminator(x2, x12, y2)
 
-        # Encoder and decoder learn to copy x1, also by the s of another image of its identity, and
+        # Encoder and decoder learn to reconstruct x1, also by the s of another image of its identity, and
         # to fool the adversary.
         with tape:
             kind = weights.reconstruction_loss
@@ -307,7 +318,7 @@ class AdversarialAutoencoder(training.Model):
         gradients = tape.gradient(loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
-        return self.told(
+        return self.all_losses(
             {
                 "Autoencoder Loss": autoencoder_loss,
                 "Swap Loss": swap_loss,
@@ -360,9 +371,9 @@ class AdversarialAutoencoder(training.Model):
             loss = losses.classification(y, self.classifier(s, training=True))
         gradients = tape.gradient(loss, self.specified_variables)
         self.specified_optimizer.apply(gradients)
-        return self.told({"Classification Loss": loss})
+        return self.all_losses({"Classification Loss": loss})
 
-    def told(self, found):
+    def all_losses(self, found):
         """The losses of a step, with 0 for those of the other step of two."""
         names = ["Autoencoder Loss", "Swap Loss", "KL Loss", "Generator Loss"]
         names += ["Discriminator Loss", "Discriminator Accuracy", "Dependence Loss"]
@@ -373,15 +384,15 @@ class AdversarialAutoencoder(training.Model):
         seed = randomness.stateless_seed(self.flags.seed, purpose, step)
         return tf.random.stateless_normal([n, self.flags.z_dim], seed)
 
-    def encode(self, x, training=False):
-        return self.encoder(x, training=training)[1]
+    def encode(self, x):
+        return self.encoder(x)[1]
 
     def all_codes(self, split):
         """Codes of all images of a split: `s` [n, s_dim]; `z` and its `z_mean` [n, z_dim]; float32.
 
         z is drawn, always with the same noise: that is the code that the decoder learned from.
         """
-        codes = evaluation.encode(lambda x: tf.concat(self.encoder(x), 1), split.images)
+        codes = inference.encode(lambda x: tf.concat(self.encoder(x), 1), split.images)
         s, mean, stddev = np.split(codes, [self.flags.s_dim, -self.flags.z_dim], axis=1)
         generator = randomness.numpy_generator(0, "z of images")
         z = mean + stddev * generator.standard_normal(mean.shape, np.float32)
@@ -389,15 +400,15 @@ class AdversarialAutoencoder(training.Model):
 
     def decode_both(self, s, z):
         """Images, flat float32 [n, input_dim], of codes, in parts."""
-        return evaluation.generate(lambda *codes: self.decoder(codes), s, z)
+        return inference.generate(lambda *codes: self.decoder(codes), s, z)
 
-    def reconstruct(self, x, y, training=False):
-        s, z, _ = self.encoder(x, training=training)
-        return self.decoder([s, z], training=training)
+    def reconstruct(self, x, y):
+        s, z, _ = self.encoder(x)
+        return self.decoder([s, z])
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": evaluation.draw_codes(self, x),
+            "Encoder Distribution": inference.draw_codes(self, x),
             "Real Distribution": self.sample_prior(len(x), step),
             "Specified Distribution": self.encoder(x)[0],
         }
@@ -409,10 +420,10 @@ class AdversarialAutoencoder(training.Model):
         rows = one_of_each(pool.labels)[:SHOWN]
         codes = self.all_codes(pool)
         s, z, x, n = codes["s"][rows], codes["z_mean"][rows], pool.images[rows], len(rows)
-        shown = functools.partial(images.style_grid, n_classes=NEIGHBOURS, sources=x)
+        shown = functools.partial(grids.style_grid, n_classes=NEIGHBOURS, sources=x)
 
         def nearest(codes):
-            return evaluation.neighbours(codes, rows, NEIGHBOURS).ravel()
+            return measures.neighbours(codes, rows, NEIGHBOURS).ravel()
 
         new = self.sample_prior(NEIGHBOURS * n, -1).numpy()
         return {
@@ -431,7 +442,7 @@ class AdversarialAutoencoder(training.Model):
         below = np.concatenate([x[:, np.newaxis], swapped], axis=1)
         top = np.concatenate([np.zeros_like(x[:1]), x])[np.newaxis]
         picture = np.concatenate([top, below]).reshape(-1, *data.image_shape)
-        return images.grid(picture, n + 1)
+        return grids.grid(picture, n + 1)
 
     def interpolation(self, data, s, z, x, n=8):
         """From one image, top left, to another, bottom right: s along rows, z along columns."""
@@ -440,7 +451,7 @@ class AdversarialAutoencoder(training.Model):
         between = self.decode_both(np.tile(s, [n, 1]), z.repeat(n, axis=0))
         between = as_bytes(data.as_images(between))
         between[[0, -1]] = x
-        return images.grid(between, n)
+        return grids.grid(between, n)
 
 
 def one_of_each(labels):
@@ -455,120 +466,6 @@ def as_bytes(x):
     return np.rint(255 * np.clip(x, 0, 1)).astype(np.uint8)
 
 
-def measure_disentangling(model, data, cache_dir):
-    """Returns the errors of the same small network on codes and on pixels, printed as a table.
-
-    Each is `<what>_error_on_<z, z_mean, s or pixels>_<train or test>`, with z drawn as for the
-    decoder; beside `<what>_error_by_chance`, that of always giving the commonest training value.
-    What is to be read is the identity and each factor that is a choice; `factors` is their average.
-    Of identities that no training image shows every second test image is for training. Of factors
-    that are a measure there is R², see `evaluation.style_factor_r2`, with `z_`, `z_mean_` or `s_`
-    before it. Mathieu et al. 2016, table 1.
-    """
-    train, test = data.train, data.test
-    codes = {
-        name: model.all_codes(split) | {"pixels": pixels(split.images)}
-        for name, split in (("train", train), ("test", test))
-    }
-    learnt_from = {"identity": (codes["train"], train.labels, codes["test"], test.labels)}
-    if shows_unseen(data):
-        order = np.argsort(test.labels, kind="stable")
-        x_and_y = [
-            ({name: values[rows] for name, values in codes["test"].items()}, test.labels[rows])
-            for rows in (order[::2], order[1::2])
-        ]
-        learnt_from["identity"] = *x_and_y[0], *x_and_y[1]
-    varying = {name for name in train.factors if np.ptp(test.factors[name]) > 0}
-    choices = sorted(name for name in varying if evaluation.is_choice(train.factors[name]))
-    for name in choices:
-        values = train.factors[name], test.factors[name]
-        learnt_from[name] = codes["train"], values[0], codes["test"], values[1]
-
-    metrics, table = {}, {}
-    for what, (x_train, y_train, x_test, y_test) in learnt_from.items():
-        errors = [evaluation.probe_errors(x_train[k], y_train, x_test[k], y_test) for k in x_train]
-        values, counts = np.unique(y_train, return_counts=True)
-        chance = float(np.mean(y_test != values[np.argmax(counts)]))
-        table[what] = [error for pair in errors for error in pair] + [chance]
-    if choices:
-        table["factors"] = np.mean([table[name] for name in choices], axis=0)
-    columns = [f"on_{code}_{part}" for code in codes["test"] for part in codes] + ["by_chance"]
-    print("".join(f"{name:>16}" for name in ["error", *columns]))
-    for what, row in table.items():
-        print(f"{what:>16}" + "".join(f"{error:16.2%}" for error in row))
-        metrics |= {f"{what}_error_{k}": float(v) for k, v in zip(columns, row, strict=True)}
-
-    measures = [
-        {name: split.factors[name] for name in sorted(varying - set(choices))}
-        for split in (train, test)
-    ]
-    for code in ("z", "z_mean", "s"):
-        x_train, x_test = codes["train"][code], codes["test"][code]
-        found = evaluation.style_factor_r2(x_train, measures[0], x_test, measures[1])
-        metrics |= {f"{code}_{name}": value for name, value in found.items()}
-    return metrics
-
-
-def measure_neighbours(model, data, cache_dir):
-    """Returns how often the test image nearest by a code has the same identity; and by chance.
-
-    `<z, z_mean or s>_neighbour_accuracy` and `neighbour_chance`, 0 to 1.
-    """
-    labels, rows = data.test.labels, np.arange(len(data.test))
-    metrics = {}
-    for name, codes in model.all_codes(data.test).items():
-        nearest = evaluation.neighbours(codes, rows)[:, 0]
-        metrics[f"{name}_neighbour_accuracy"] = float(np.mean(labels[nearest] == labels))
-    counts = np.bincount(labels)
-    of_same = np.sum(counts * (counts - 1.0)) / (len(labels) * max(len(labels) - 1.0, 1.0))
-    return metrics | {"neighbour_chance": float(of_same)}
-
-
-def measure_swaps(model, data, cache_dir):
-    """Returns what becomes of test images whose codes are swapped.
-
-    `reconstruction_mse_with_others_z` is as `reconstruction_mse`, with the z of any other image:
-    equal to it where the decoder does not listen to z. `content_accuracy` is the share of images
-    with s of one test image and z of one of another identity that an independent classifier reads
-    as the identity of s; none if no training image shows the identities.
-    """
-    codes, labels, n = model.all_codes(data.test), data.test.labels, len(data.test)
-    generator = randomness.numpy_generator(0, "swapped images")
-    others = generator.permutation(n)
-    x = data.as_images(model.decode_both(codes["s"][others], codes["z_mean"][np.roll(others, 1)]))
-    found = evaluation.reconstruction_mse(data.test.images[others], x)
-    metrics = {"reconstruction_mse_with_others_z": found["reconstruction_mse"]}
-    if shows_unseen(data):
-        return metrics
-    classifier = evaluation.cached_classifier(data, cache_dir)
-    pairs = generator.integers(n, size=[2, 10 * evaluation.N_GENERATED])
-    of_s, of_z = pairs[:, labels[pairs[0]] != labels[pairs[1]]][:, : evaluation.N_GENERATED]
-    x = data.as_images(model.decode_both(codes["s"][of_s], codes["z"][of_z]))
-    metrics |= evaluation.content_accuracy(classifier, x, labels[of_s])
-    return metrics | {"classifier_accuracy": classifier.accuracy}
-
-
-def shows_unseen(data):
-    return not np.all(np.isin(data.test.labels, data.train.labels))
-
-
-def pixels(x):
-    """Images as rows of numbers; large ones are halved, until few enough are left to learn from."""
-    while x[0].size > MOST_PIXELS:
-        n, height, width, channels = x.shape
-        x = x[:, : height // 2 * 2, : width // 2 * 2]
-        x = x.reshape(n, height // 2, 2, width // 2, 2, channels).mean((2, 4), np.float32)
-    return x.reshape(len(x), -1).astype(np.float32)
-
-
-AdversarialAutoencoder.MEASURES = (
-    evaluation.measure_reconstruction,
-    measure_disentangling,
-    measure_neighbours,
-    measure_swaps,
-)
-
-
 def define_flags(flags):
     weight = functools.partial(options.fraction, flags, below=float("inf"))
     options.integer(flags, "s_dim", 16, "size of the code of what the image shows")
@@ -576,8 +473,8 @@ def define_flags(flags):
     options.integer(flags, "n_filters", 16, "planes: the first convolution has twice as many")
     # Pixels lie in [0, 1]; the authors' in [-1, 1], where squared errors are four times as large:
     # their weights 0.5 and 1 are 2 and 4 here.
-    weight("reconstruction_weight", 1.0, "of copying x1 (the authors': 2)")
-    weight("swap_weight", 5.0, "of copying it by another's s (the authors': 4)")
+    weight("reconstruction_weight", 1.0, "of the reconstruction of x1 (the authors': 2)")
+    weight("swap_weight", 5.0, "of its reconstruction by another's s (the authors': 4)")
     weight("adversarial_weight", 0.02, "of fooling who sees swapped images (the authors': 0.01)")
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
     weight("dependence_weight", 4.0, "of z depending on the identity; not the paper's")
@@ -595,17 +492,17 @@ def define_flags(flags):
     options.integer(
         flags, "pretraining_epochs", 0, "two steps: so many to classify by s, then frozen", least=0
     )
-    absl_flags.DEFINE_list(
-        "unseen", [], "names of classes kept for testing, such as A,G,R", flag_values=flags
-    )
+    options.names(flags, "unseen", "names of classes kept for testing, such as A,G,R")
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, define_flags, **DEFAULTS)
-    for name in WITHOUT_MEANING:
-        if flags[name].value != flags[name].default:
-            raise options.CommandLineError(f"--{name} means nothing to this script: leave it away")
-    training.main(AdversarialAutoencoder, flags)
+    flags = options.parse(argv, __doc__, DEFAULTS, define_flags, UNUSED)
+    return training.main(AdversarialAutoencoder, flags)
+
+
+def train(**settings):
+    """Trains from Python, the settings being the flags, and returns the run."""
+    return main(options.command_line(train=True, **settings))
 
 
 if __name__ == "__main__":

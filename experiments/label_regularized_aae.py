@@ -73,7 +73,7 @@ def discriminator(dense, data, flags):
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
 
 
-def measure_petals(model, data, cache_dir):
+def measure_petals(model, data, judge):
     """Returns how many test codes lie on their own class's petal, and how well they fill it.
 
     `petal_accuracy` is their share (`_of_prior`: that of prior samples, since petals overlap).

@@ -6,7 +6,16 @@ import signal
 import subprocess
 import sys
 
-from adversarial_autoencoder import datasets, evaluation, losses, options, training
+from adversarial_autoencoder import (
+    datasets,
+    disentanglement,
+    evaluation,
+    judge,
+    losses,
+    options,
+    probes,
+    training,
+)
 from adversarial_autoencoder.errors import UserError
 from experiments import disentangling_factors as script
 
@@ -381,7 +390,7 @@ def grouped_npz(path, **arrays):
 def test_no_identity_is_lost_to_validation_where_images_come_one_identity_after_the_other(tmp_path):
     data = datasets.load(grouped_npz(tmp_path / "grouped.npz"), by_identity=True)
     assert set(data.train.labels) == set(range(11))
-    assert not script.shows_unseen(data)
+    assert not disentanglement.has_unseen_identities(data)
 
 
 @pytest.mark.parametrize(
@@ -460,10 +469,9 @@ def test_of_small_norb_the_toy_is_the_identity(monkeypatch, tmp_path):
 @pytest.fixture
 def quick_measures(monkeypatch):
     monkeypatch.setattr(evaluation, "N_GENERATED", 60)
-    monkeypatch.setattr(evaluation, "PROBE_EPOCHS", 1)
-    monkeypatch.setattr(evaluation, "CLASSIFIER_STEPS", 2)
-    train = evaluation.train_classifier
-    monkeypatch.setattr(evaluation, "train_classifier", lambda data: train(data, n_steps=2))
+    monkeypatch.setattr(probes, "N_EPOCHS", 1)
+    train = judge.train_classifier
+    monkeypatch.setattr(judge, "train_classifier", lambda data: train(data, n_steps=2))
 
 
 def test_it_trains_and_draws_and_measures_and_loads_its_run_again(start, quick_measures, capsys):
@@ -546,112 +554,12 @@ def test_recipes_are_understood(recipe):
     assert (flags.pretraining_epochs > 0) == ("two_step" in recipe.name)
 
 
-# The table's and the pictures' ingredients.
-
-
-class Ideal:
-    """A model whose s is the identity and whose z is noise; its images are as bright as s."""
-
-    def __init__(self):
-        self.decoded = []
-
-    def all_codes(self, split):
-        rng = np.random.default_rng(len(split))
-        s = split.labels[:, np.newaxis] + 0.01 * rng.normal(size=[len(split), 1])
-        z = rng.normal(size=[len(split), 2])
-        return {"z": z, "z_mean": z / 2, "s": s.astype(np.float32)}
-
-    def decode_both(self, s, z):
-        self.decoded.append((s, z))
-        return np.repeat(np.rint(s) / 255, 36, axis=1).astype(np.float32)
-
-
-def brightness(images):
-    return 255 * images[:, 0, 0, 0]
-
-
-@pytest.fixture
-def alternating():
-    """200 images of four identities and as many of two others, in turn, as bright as the number."""
-
-    def split(labels):
-        pixels = np.broadcast_to(labels[:, None, None, None], [len(labels), 6, 6, 1])
-        return datasets.Split(pixels.astype(np.uint8), labels.astype(np.int32))
-
-    seen, unseen = split(np.arange(200) % 4), split(4 + np.arange(200) % 2)
-    return {
-        test: datasets.Dataset("fake", seen, seen, images, 4, tuple("abcdef"))
-        for test, images in (("seen", seen), ("unseen", unseen))
-    }
-
-
-def test_an_ideal_model_swaps_as_asked(alternating, monkeypatch):
-    data = alternating["seen"]
-
-    def classifier(x):
-        return np.rint(brightness(x)).astype(int)
-
-    classifier.accuracy = 1.0
-    monkeypatch.setattr(evaluation, "cached_classifier", lambda data, cache_dir: classifier)
-    model = Ideal()
-    metrics = script.measure_swaps(model, data, None)
-    assert metrics["content_accuracy"] == 1
-    assert metrics["reconstruction_mse_with_others_z"] == 0  # Since it does not listen to z.
-    (_, z), (s, swapped_z) = model.decoded
-    assert len(s) == evaluation.N_GENERATED
-    codes = model.all_codes(data.test)
-    of_z = {tuple(row): label for row, label in zip(codes["z"], data.test.labels, strict=True)}
-    assert all(of_z[tuple(z)] != round(float(s)) for s, z in zip(s[:, 0], swapped_z, strict=True))
-    assert sorted(map(tuple, z)) == sorted(map(tuple, codes["z_mean"]))
-
-
-def test_of_unseen_identities_no_classifier_is_asked(alternating):
-    metrics = script.measure_swaps(Ideal(), alternating["unseen"], None)
-    assert metrics.keys() == {"reconstruction_mse_with_others_z"}
-
-
-def test_neighbours_are_of_one_identity_by_an_ideal_s_and_not_by_its_z(alternating):
-    metrics = script.measure_neighbours(Ideal(), alternating["seen"], None)
-    assert metrics["s_neighbour_accuracy"] == 1
-    assert metrics["neighbour_chance"] == pytest.approx(49 / 199)
-    assert abs(metrics["z_neighbour_accuracy"] - 0.25) < 0.12
-
-
-@pytest.mark.parametrize("test", ["seen", "unseen"])
-def test_the_identity_is_read_from_an_ideal_s_and_not_from_its_z(test, alternating):
-    data = alternating[test]
-    metrics = script.measure_disentangling(Ideal(), data, None)
-    assert metrics["identity_error_on_s_test"] == 0 == metrics["identity_error_on_pixels_test"]
-    chance = metrics["identity_error_by_chance"]
-    assert chance == {"seen": 0.75, "unseen": 0.5}[test]
-    assert abs(metrics["identity_error_on_z_test"] - chance) < 0.15
-
-
-def test_errors_of_a_probe_are_those_of_its_labels():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, 400) * 7
-    told, noise = labels[:, None] + rng.normal(size=[400, 2]), rng.normal(size=[400, 2])
-    errors = evaluation.probe_errors(told[:300], labels[:300], told[300:], labels[300:])
-    assert max(errors) < 0.03
-    _, test = evaluation.probe_errors(noise[:300], labels[:300], noise[300:], labels[300:])
-    assert 0.3 < test < 0.7
-
-
-def test_neighbours_are_the_nearest_others():
-    codes = np.array([[0.0], [1.0], [3.0], [3.5]])
-    np.testing.assert_array_equal(evaluation.neighbours(codes, [0, 2], 2), [[1, 2], [3, 1]])
+# The pictures' ingredients.
 
 
 def test_pictures_show_one_of_each_identity_first():
     labels = np.array([2, 2, 0, 1, 0, 2])
     assert script.one_of_each(labels).tolist() == [2, 3, 0, 4, 1, 5]
-
-
-def test_large_images_are_halved_for_the_network_that_learns_from_pixels():
-    x = np.random.default_rng(0).integers(0, 255, [2, 65, 64, 3], np.uint8)
-    rows = script.pixels(x)
-    assert rows.shape == (2, 32 * 32 * 3)
-    assert rows[1, 3 + 2] == x[1, :2, 2:4, 2].mean()
 
 
 def test_z_is_drawn_around_its_mean_and_always_the_same(data):

@@ -14,7 +14,7 @@ import part1_autoencoder
 import part2_aae
 import part3_style_content
 import part4_semisupervised
-from adversarial_autoencoder import evaluation, recorder, runs, training
+from adversarial_autoencoder import evaluation, judge, probes, recorder, runs, training
 from adversarial_autoencoder.errors import UserError
 from experiments import classifier, virtual_adversarial
 
@@ -507,11 +507,11 @@ assert "adversarial_autoencoder" not in sys.modules
 )
 def test_evaluate_measures_the_newest_run(name, measured, start, monkeypatch, capsys):
     monkeypatch.setattr(evaluation, "N_GENERATED", 60)
-    monkeypatch.setattr(evaluation, "PROBE_EPOCHS", 1)
+    monkeypatch.setattr(probes, "N_EPOCHS", 1)
     monkeypatch.setattr(
-        evaluation,
+        judge,
         "cached_classifier",
-        lambda data, cache_dir: evaluation.train_classifier(data, n_steps=2),
+        lambda data, cache_dir: judge.train_classifier(data, n_steps=2),
     )
     start(name, "--train")
     capsys.readouterr()
