@@ -294,8 +294,8 @@ class AdversarialAutoencoder(model.Model):
         # The adversary learns to tell images of an identity from those that took its s.
         discriminator_loss, accuracy = self.train_discriminator(x2, x12, y2)
 
-        # Encoder and decoder learn to reconstruct x1, also by the s of another image of its identity, and
-        # to fool the adversary.
+        # Encoder and decoder learn to reconstruct x1, also by the s of another image of its
+        # identity, and to fool the adversary.
         with tape:
             kind = weights.reconstruction_loss
             autoencoder_loss = losses.reconstruction(x1, x11, kind)
