@@ -107,6 +107,7 @@ def flag_tables(root: pathlib.Path) -> str:
     scripts = [*sorted(root.glob("part?_*.py")), *sorted(root.glob("experiments/*.py"))]
     helps = {str(path.relative_to(root)): flags_of(path, root) for path in scripts}
     own_group = importlib.import_module("adversarial_autoencoder.options").OWN
+    parts = [flags for script, flags in helps.items() if script.startswith("part")]
     shared = {}
     for flags in helps.values():
         for name, flag in flags.items():
@@ -116,9 +117,7 @@ def flag_tables(root: pathlib.Path) -> str:
     for group, flags in shared.items():
         lines += ["", f"## {group}", "", *head]
         for name, (_, meaning, _) in flags.items():
-            # Of the parts, and where none has it, of the experiments.
-            having = [own for own in helps.values() if name in own and own[name][0] == group]
-            defaults = [own[name][2] for own in having if own in list(helps.values())[:4]]
+            defaults = [own[name][2] for own in parts if name in own]
             default = defaults[0] if len(set(defaults)) == 1 else " / ".join(defaults)
             lines.append(f"| `--{name}` | {meaning} | {default} |")
     first = {name: flag[2] for flags in shared.values() for name, flag in flags.items()}

@@ -468,29 +468,33 @@ def as_bytes(x):
 
 def define_flags(flags):
     weight = functools.partial(options.fraction, flags, below=float("inf"))
-    options.integer(flags, "s_dim", 16, "size of the code of what the image shows")
+    options.integer(flags, "s_dim", 16, "dimensions of the code s, of what the image shows")
     options.choice(flags, "model_size", "small", tuple(CONVOLUTIONS), "3 or 6 convolutions")
-    options.integer(flags, "n_filters", 16, "planes: the first convolution has twice as many")
+    options.integer(flags, "n_filters", 16, "half the feature maps of the first convolution")
     # Pixels lie in [0, 1]; the authors' in [-1, 1], where squared errors are four times as large:
     # their weights 0.5 and 1 are 2 and 4 here.
     weight("reconstruction_weight", 1.0, "of the reconstruction of x1 (the authors': 2)")
-    weight("swap_weight", 5.0, "of its reconstruction by another's s (the authors': 4)")
-    weight("adversarial_weight", 0.02, "of fooling who sees swapped images (the authors': 0.01)")
+    weight("swap_weight", 5.0, "of its reconstruction with the s of x1' (the authors': 4)")
+    weight("adversarial_weight", 0.02, "of fooling the discriminator by swaps (the authors': 0.01)")
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
-    weight("dependence_weight", 4.0, "of z depending on the identity; not the paper's")
+    weight("dependence_weight", 4.0, "of z's dependence on the identity; not the paper's")
     weight("kl_weight", 9.0, "of KL(z || N(0, 1)) by number of pixel values (the authors': 0.6)")
-    weight("kl_start", 10.0, "times its weight more at the start; z opens while this falls to 0")
-    options.number(flags, "kl_epochs", 1.0, "how long it falls")
-    options.number(flags, "discriminator_rate", 1.0, "its own, times the learning rate")
-    options.fraction(flags, "label_smoothing", 0.05, "it says 1 less this of real images")
+    weight("kl_start", 10.0, "by how many times the KL weight is larger at the start")
+    options.number(flags, "kl_epochs", 1.0, "epochs in which --kl_start falls to 0")
+    options.number(flags, "discriminator_rate", 1.0, "the discriminator's, times the learning rate")
+    options.fraction(flags, "label_smoothing", 0.05, "the target for real images is 1 minus this")
     options.number(
         flags,
         "discriminator_ceiling",
         0.8,
-        "it learns where it gets fewer right: a perfect one gives no gradient; 2: always",
+        "accuracy above which the discriminator is not updated; 2: always updated",
     )
     options.integer(
-        flags, "pretraining_epochs", 0, "two steps: so many to classify by s, then frozen", least=0
+        flags,
+        "pretraining_epochs",
+        0,
+        "epochs in which s learns to classify, before it is frozen",
+        least=0,
     )
     options.names(flags, "unseen", "names of classes kept for testing, such as A,G,R")
 
