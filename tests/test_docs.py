@@ -231,4 +231,16 @@ def test_the_figures_of_the_architectures_can_be_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(draw_architecture, "DPI", 20)  # Quicker.
     draw_architecture.main()
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {f"architecture_part{part}.png" for part in range(1, 5)}
+    phases = {f"part{part}_phase{k}.png" for part in (2, 3) for k in range(1, 4)}
+    phases |= {f"part4_phase{k}.png" for k in range(1, 5)}
+    assert names == {f"architecture_part{part}.png" for part in range(1, 5)} | phases
+
+
+def test_the_examples_can_be_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["draw_examples.py", f"--to={tmp_path}"])
+    draw_examples = load("draw_examples")
+    monkeypatch.setattr(draw_examples, "DPI", 20)
+    monkeypatch.setattr(draw_examples, "N_SAMPLES", 200)
+    draw_examples.main()
+    assert {path.name for path in tmp_path.iterdir()} == {"style_and_content.png", "measures.png"}
+    assert capsys.readouterr().out.count("KS distance") == 6
