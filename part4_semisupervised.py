@@ -36,8 +36,8 @@ DEFAULTS = dict(
     learning_rate=0.0003,
     beta1=0.5,
     prior_stddev=1.0,
-    n_epochs=40,
-    learning_rate_drops="25,35",
+    n_epochs=25,
+    learning_rate_drops="17,22",
     ema_decay=0.999,
 )
 

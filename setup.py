@@ -11,6 +11,7 @@ setup(
     packages=["adversarial_autoencoder"],
     install_requires=[
         "tensorflow>=2.18",
+        "keras>=3.6,<3.16",  # FusedAdam uses private parts of its Adam: test before raising this.
         "tensorflow-datasets>=4.9.8",  # Earlier ones ask a cloud store first, for minutes offline.
         "numpy",
         "matplotlib",
@@ -19,5 +20,5 @@ setup(
         "tensorboard",  # tf.summary needs it, and TensorFlow 2.21 no longer brings it along.
         "importlib_resources",  # TFDS 4.9 imports it on Python 3.11 without requiring it.
     ],
-    extras_require={"test": ["pytest", "ruff"]},
+    extras_require={"test": ["hypothesis", "pytest", "ruff"]},
 )

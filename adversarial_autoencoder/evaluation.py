@@ -29,7 +29,7 @@ N_STYLES = 1000  # Test images whose style is decoded with every label.
 
 def measure_reconstruction(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns the reconstruction error on test images; of any autoencoder."""
-    x, y = data.test_examples(len(data.test))
+    x, y = data.test_inputs()
     return measures.reconstruction_mse(x.numpy(), generate(model.reconstruct, x, y))
 
 
