@@ -1,6 +1,6 @@
 """What a recipe reaches: trained and measured with several seeds, mean ± standard deviation.
 
-    python benchmarks/reproduce.py --recipe=recipes/part4_1000_labels.txt --data_dir=...
+    python benchmarks/reproduce.py --recipe=recipes/part4.txt --data_dir=...
 
 A recipe is a flag file whose first comment names its script (`python part3_style_content.py …`).
 --seeds is 0,1,2. Each seed has a folder, `<results_dir>/reproduce/<recipe>/seed_<seed>/`.
