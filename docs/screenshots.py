@@ -92,14 +92,16 @@ def _address(log, server):
 class Browser:
     """A headless Chromium with one page."""
 
+    # The projector draws with WebGL, here without a graphics card.
+    GRAPHICS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+
     def __init__(self):
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         there, self._out = os.pipe()
         self._in, back = os.pipe()
         words = [chromium(), "--headless=new", "--no-sandbox", "--remote-debugging-pipe"]
         words += [f"--user-data-dir={self._profile.name}", "--disable-dev-shm-usage"]
-        # The projector draws with WebGL, here without a graphics card.
-        words += ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        words += self.GRAPHICS
         # Chromium reads commands from its file number 3 and answers into 4.
         pipes = f"3</dev/fd/{there} 4>/dev/fd/{back}"  # `3<&12` is too much for some shells.
         shell = ["sh", "-c", f'exec "$@" {pipes}', "sh", *words, "about:blank"]

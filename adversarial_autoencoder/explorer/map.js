@@ -19,7 +19,6 @@ async function showMap(networks, arrays) {
   const codes = arrays.codes;
   const square = squareAround(codes);
   let z = Float32Array.of(0, 0);
-  let codesLayer = null; // All but the manifold behind it.
   const manifold = new Manifold(square);
 
   const toMap = ([x, y], size) =>
@@ -29,8 +28,8 @@ async function showMap(networks, arrays) {
     const scale = devicePixelRatio || 1;
     const size = canvas.clientWidth;
     canvas.width = canvas.height = Math.round(size * scale);
-    codesLayer = new OffscreenCanvas(canvas.width, canvas.height);
-    const pen = codesLayer.getContext("2d");
+    // Thousands of small circles, once: by the processor, which some graphics are slower at.
+    const pen = canvas.getContext("2d", { willReadFrequently: true });
     pen.scale(scale, scale);
     const style = getComputedStyle(document.documentElement);
     drawAxes(pen, size, style);
@@ -53,7 +52,6 @@ async function showMap(networks, arrays) {
       for (const point of line) pen.lineTo(...toMap(point, size));
       pen.stroke();
     });
-    draw();
   }
 
   function drawAxes(pen, size, style) {
@@ -87,15 +85,6 @@ async function showMap(networks, arrays) {
       if (y > 30 && y < size - 24) write(at(v), 6, y + 4);
     }
     write("z[1]", 6, 16);
-  }
-
-  function draw() {
-    const pen = canvas.getContext("2d");
-    pen.clearRect(0, 0, canvas.width, canvas.height);
-    if (element("manifold").checked) {
-      pen.drawImage(manifold.canvas, 0, 0, canvas.width, canvas.height);
-    }
-    pen.drawImage(codesLayer, 0, 0);
   }
 
   const decode = newestOnly(
@@ -180,7 +169,9 @@ async function showMap(networks, arrays) {
     moveTo([0, 0]);
     element("map-status").textContent = "At the origin, z = (0, 0)";
   });
-  element("manifold").addEventListener("change", draw);
+  element("manifold").addEventListener("change", (event) => {
+    manifold.canvas.hidden = !event.target.checked;
+  });
   darkScheme.addEventListener("change", () => {
     manifold.paint();
     drawCodes();
@@ -209,7 +200,6 @@ async function showMap(networks, arrays) {
   // A row at a time, so that a code under the pointer does not wait for all of them.
   for (let row = 0; row < MANIFOLD_CELLS; row++) {
     manifold.add(await networks.call("decode", manifold.codes(row)));
-    draw();
   }
 }
 
@@ -218,7 +208,8 @@ class Manifold {
   constructor(square) {
     this.square = square;
     this.rows = []; // Of pixels, the top one first.
-    this.canvas = new OffscreenCanvas(MANIFOLD_CELLS * width, MANIFOLD_CELLS * height);
+    this.canvas = element("manifold-canvas"); // Behind the map's own.
+    [this.canvas.width, this.canvas.height] = [MANIFOLD_CELLS * width, MANIFOLD_CELLS * height];
   }
 
   codes(row) {
@@ -237,7 +228,7 @@ class Manifold {
     this.rows.forEach((_, row) => this.paintRow(row));
   }
 
-  /** Dark parts let the map's ground through. */
+  /** Dark parts let the map's ground through, in light and in dark colours. */
   paintRow(row) {
     const picture = new ImageData(MANIFOLD_CELLS * width, height);
     const ink = darkScheme.matches ? 255 : 0;

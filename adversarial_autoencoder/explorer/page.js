@@ -67,8 +67,9 @@ function showProblem(message) {
 
 /** Draws an image, numbers from 0 to 1, as large as it is; the style sheet enlarges it. */
 function paint(canvas, pixels) {
-  canvas.width = width;
-  canvas.height = height;
+  if (canvas.width !== width || canvas.height !== height) {
+    [canvas.width, canvas.height] = [width, height];
+  }
   const picture = new ImageData(width, height);
   for (let i = 0; i < width * height; i++) {
     for (let c = 0; c < 3; c++) {
