@@ -8,6 +8,7 @@ choose from), the image as every class, and a slider for each dimension of z.
 import base64
 import importlib.resources
 import json
+import os
 import zlib
 from collections.abc import Sequence
 
@@ -74,7 +75,7 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
     described = {
         "view": "map" if is_map else "styles",
         "model": model.NAME.replace("_", " "),
-        "data": data.name,
+        "data": os.path.basename(data.name),  # A file without its folders.
         "kind": kind,
         "zDim": model.flags.z_dim,
         "image": data.image_shape,
