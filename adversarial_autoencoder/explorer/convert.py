@@ -134,7 +134,7 @@ class _Converter:
         if known and kind in ("Add", "Subtract", "Multiply"):
             return self._arithmetic(kind.lower(), inputs)
         if not known or any(isinstance(value, float) for value in inputs):
-            raise DoesNotFit(f"{operation.name} is a {kind}")
+            raise DoesNotFit(f"the page cannot compute a {kind} (layer {operation.name})")
         size = self.sizes[inputs[0]]
         if kind == "Dense":
             return self._dense(operation, inputs)
@@ -155,7 +155,7 @@ class _Converter:
             return self._step("leaky_relu", inputs, size, slope=slope)
         if kind == "Concatenate" and operation.axis in (-1, 1):
             return self._step("concatenate", inputs, sum(self.sizes[value] for value in inputs))
-        raise DoesNotFit(f"{operation.name} is a {kind}")
+        raise DoesNotFit(f"the page cannot compute a {kind} (layer {operation.name})")
 
     def _dense(self, layer, inputs):
         kernel = np.asarray(layer.kernel, np.float32)
