@@ -14,7 +14,7 @@ import part1_autoencoder
 import part2_aae
 import part3_style_content
 import part4_semisupervised
-from adversarial_autoencoder import evaluation, judge, probes, recorder, runs, training
+from adversarial_autoencoder import checkpoints, evaluation, judge, probes, recorder, training
 from adversarial_autoencoder.errors import UserError
 from experiments import classifier, virtual_adversarial
 
@@ -372,14 +372,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(s
 
 
 def test_a_full_disk_while_saving_keeps_the_last_checkpoint(start, monkeypatch, tmp_path):
-    flush = runs._flush_to_disk
+    flush = checkpoints.flush_to_disk
 
     def fill_the_disk(path):
         if path.parent.name == "partial-000000022":
             raise OSError(28, "No space left on device")
         flush(path)
 
-    monkeypatch.setattr(runs, "_flush_to_disk", fill_the_disk)
+    monkeypatch.setattr(checkpoints, "flush_to_disk", fill_the_disk)
     with pytest.raises(UserError, match="the disk is full; the checkpoint of step 11 is kept"):
         start("Autoencoder", "--train")
     monkeypatch.undo()
