@@ -19,5 +19,5 @@ setup(
         "tensorboard",  # tf.summary needs it, and TensorFlow 2.21 no longer brings it along.
         "importlib_resources",  # TFDS 4.9 imports it on Python 3.11 without requiring it.
     ],
-    extras_require={"test": ["pytest", "ruff"]},
+    extras_require={"test": ["hypothesis", "pytest", "ruff"]},
 )

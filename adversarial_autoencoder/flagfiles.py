@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from adversarial_autoencoder.errors import UserError
 
-LONGEST_WORD = 20_000  # Characters of a flag, which may be a list of names.
+LONGEST_WORD = 3000  # Characters of a flag; Python reads no numbers of more than 4300 digits.
 LONGEST_TEXT = 2048  # Of a single path or name: half of what a path may have on Linux.
 LONGEST_NAME = 255  # Bytes of a file's name, on all usual file systems.
 
@@ -32,7 +32,7 @@ def expand(words: Sequence[str], within: tuple[str, ...] = ()) -> list[str]:
     while words:
         word = words.pop(0)
         if len(word) > LONGEST_WORD:
-            raise UserError(f"{shown(word)} has {len(word)} characters: too many for a flag")
+            raise UserError(f"{shown(word)} has {len(word)} characters, of at most {LONGEST_WORD}")
         found = re.fullmatch(r"--?flagfile(?:=(.*))?", word, re.DOTALL)
         if not found:
             expanded.append(word)
@@ -59,14 +59,14 @@ def read_lines(path: pathlib.Path) -> list[str]:
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # The latter of a name with a NUL.
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"the flag file {shown(path)} cannot be read: {reason}") from None
+        raise UserError(f"the flag file {shown(path, 500)} cannot be read: {reason}") from None
     try:
         return content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        is_utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        kind = " but UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
         raise UserError(
-            f"the flag file {shown(path)} is not UTF-8{' but UTF-16' if is_utf16 else ''}: byte "
-            f"{error.start} is 0x{content[error.start]:02x}; save it as UTF-8"
+            f"the flag file {shown(path, 500)} is not UTF-8{kind}: byte {error.start} is "
+            f"0x{content[error.start]:02x}; save it as UTF-8"
         ) from None
 
 
@@ -85,8 +85,8 @@ def check_text(name: str, value: object) -> None:
             )
 
 
-def shown(text: object) -> str:
+def shown(text: object, most: int = 100) -> str:
     """Text for a message: on one line, and not too long."""
     text = str(text)
     text = text if text.isprintable() else ascii(text)
-    return text if len(text) <= 100 else f"{text[:60]}…{text[-20:]}"
+    return text if len(text) <= most else f"{text[:60]}…{text[-20:]}"

@@ -58,8 +58,8 @@ class Run:
                 except FileExistsError:
                     if not self.path.is_dir():
                         raise
-                    settings = self.path.name[len(_now()) :]
-                    self._set_path(self.path.with_name(_now() + settings))
+                    now = _now()
+                    self._set_path(self.path.with_name(now + self.path.name[len(now) :]))
             lines = [f"# model: {model_name}", f"# data: {data.fingerprint}", *flag_lines]
             self._flag_text = "\n".join(lines) + "\n"
             self.make_folders()
