@@ -40,8 +40,8 @@ def saving(path: pathlib.Path) -> Iterator[None]:
             advice += " there, or give another folder"
         elif path.suffix == ".png":
             advice = (
-                f"the training is safe, up to step {kept[0][0]}: {advice}, then the script with "
-                f"--run={run} draws the pictures, and with --train --resume too it goes on"
+                f"the training is safe: {advice}, then the script with --run={run} draws the "
+                "pictures, and with --train --resume too it goes on"
             )
         else:
             advice = f"the checkpoint of step {kept[0][0]} is kept: {advice}, then --train --resume"

@@ -11,7 +11,7 @@ import pathlib
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from adversarial_autoencoder import checkpoints, flagfiles, locks, options
 from adversarial_autoencoder.datasets import Dataset
@@ -71,13 +71,18 @@ class Run:
         if self._flag_text and not self.flagfile.exists():
             write_atomically(self.flagfile, self._flag_text)
 
-    def training(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
         """Holds the run, which only one process at a time may train, within a `with` block.
 
         Raises:
           UserError: another process holds it, or the folder cannot be written.
         """
-        return locks.held(self.path / "lock", f"{self.path} is being trained")
+        with contextlib.ExitStack() as stack:
+            with saving(self.path):
+                lock = locks.held(self.path / "lock", f"{self.path} is being trained")
+                stack.enter_context(lock)
+            yield
 
     def note_machine(self, machine: Mapping[str, object]) -> str | None:
         """Stores what this machine's rounding depends on, beside where the run was trained before.

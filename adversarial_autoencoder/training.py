@@ -118,9 +118,7 @@ def train(
     flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
     if not flags.resume:
         run.create(model.NAME, flag_lines, data)
-    with contextlib.ExitStack() as stack:
-        with runs.saving(run.path):
-            stack.enter_context(run.training())
+    with run.training():
         return _train(model, ema, data, run, flags, flag_lines)
 
 

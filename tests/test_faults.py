@@ -85,7 +85,8 @@ def train(run, data, model):
             run.save(state(model), 0)
         for step in range(step + 1, LAST + 1):  # noqa: B020
             model.set(model.get() + 0.125)
-            recorder.record_epoch(step, step, {"Loss": step}, validation_accuracy=0.5)
+            with runs.saving(run.path):
+                recorder.record_epoch(step, step, {"Loss": step}, validation_accuracy=0.5)
             recorder.flush()
             run.save(state(model), step, score=step / 8)
             run.export({"encoder": model.encoder})
@@ -230,7 +231,7 @@ def test_a_run_on_read_only_media_is_not_trained_and_why_is_told(read_only):
     with pytest.raises(UserError, match=told):
         read_only.save(state(Model()), 30)
     with pytest.raises(UserError, match=told):
-        with runs.saving(read_only.path), read_only.training():
+        with read_only.training():
             pass
 
 

@@ -14,7 +14,15 @@ import part1_autoencoder
 import part2_aae
 import part3_style_content
 import part4_semisupervised
-from adversarial_autoencoder import checkpoints, evaluation, judge, probes, recorder, training
+from adversarial_autoencoder import (
+    checkpoints,
+    evaluation,
+    judge,
+    probes,
+    recorder,
+    runs,
+    training,
+)
 from adversarial_autoencoder.errors import UserError
 from experiments import classifier, virtual_adversarial
 
@@ -434,12 +442,12 @@ def test_pictures_that_cannot_be_drawn_do_not_cost_the_epoch(start, monkeypatch,
 
     write = runs.write_atomically
     monkeypatch.setattr(runs, "write_atomically", disk_full)
-    told = r"codes.png: the disk is full; the training is safe, up to step \d+: make room, then"
+    told = r"manifold.png: the disk is full; the training is safe: make room, then the script with "
     with pytest.raises(UserError, match=told):
         start("Adversarial_Autoencoder", "--train")
     (run,) = (tmp_path / "Adversarial_Autoencoder").iterdir()
     assert runs.Run(run).newest_step() == 11
-    with pytest.raises(UserError, match="step 11: make room, then the script with --run="):
+    with pytest.raises(UserError, match=f"safe: make room, then the script with --run={run} "):
         start("Adversarial_Autoencoder")
 
 
@@ -512,9 +520,10 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(start):
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(start, tmp_path):
     with pytest.raises(UserError, match=r"step \d+ is not finite .* smaller --learning_rate"):
-        start("Supervised", "--train", "--learning_rate=1e30")
+        start("Supervised", "--train", "--learning_rate=1e6")
     (run,) = (tmp_path / "Supervised").iterdir()
-    assert all(np.isfinite(value).all() for value in tensors(run, 0).values())
+    trained = {name: value for name, value in tensors(run, 0).items() if name[:6] != "score/"}
+    assert all(np.isfinite(value).all() for value in trained.values())
 
 
 def test_a_full_disk_while_saving_keeps_the_last_checkpoint(start, monkeypatch, tmp_path):
@@ -598,7 +607,8 @@ def test_a_log_that_cannot_be_written_is_told_in_one_line(start):
     shutil.rmtree(run / "Saved_models" / "checkpoint-000000022")
     (run / "log" / "log.txt").unlink()
     (run / "log" / "log.txt").symlink_to("/dev/full")
-    with pytest.raises(UserError, match="the disk is full; the checkpoint of step 22 is kept"):
+    # Without its line in the log the epoch is not saved: it is trained again.
+    with pytest.raises(UserError, match="the disk is full; the checkpoint of step 11 is kept"):
         start("Autoencoder", "--train", "--resume")
 
 
