@@ -76,6 +76,7 @@ class AdversarialAutoencoder(model.Model):
         evaluation.measure_reconstruction,
         evaluation.measure_codes,
         evaluation.measure_style_and_content,
+        evaluation.measure_style_transfer,
     ]
 
     def __init__(self, data, flags):

@@ -36,8 +36,8 @@ DEFAULTS = dict(
     learning_rate=0.0003,
     beta1=0.5,
     prior_stddev=1.0,
-    n_epochs=40,
-    learning_rate_drops="25,35",
+    n_epochs=25,
+    learning_rate_drops="17,22",
     ema_decay=0.999,
 )
 
@@ -94,6 +94,7 @@ class AdversarialAutoencoder(model.Model):
         evaluation.measure_reconstruction,
         evaluation.measure_codes,
         evaluation.measure_style_and_content,
+        evaluation.measure_style_transfer,
         evaluation.measure_classification,
     ]
 

@@ -11,6 +11,7 @@ setup(
     packages=["adversarial_autoencoder"],
     install_requires=[
         "tensorflow>=2.18",
+        "keras>=3.6,<3.16",  # FusedAdam uses private parts of its Adam: test before raising this.
         "tensorflow-datasets>=4.9.8",  # Earlier ones ask a cloud store first, for minutes offline.
         "numpy",
         "matplotlib",

@@ -3,3 +3,15 @@
 
 class UserError(Exception):
     """What is wrong and what to do about it, in one line; scripts print it and exit with 1."""
+
+
+def one_line(text: object, limit: int = 250) -> str:
+    """Returns text from elsewhere as it can stand in a `UserError`: short, printable, one line.
+
+    Args:
+      text: an exception, a name from a file, ...; of an exception without text, its type.
+      limit: characters; what is longer ends in "...".
+    """
+    words = " ".join((str(text) or type(text).__name__).split())
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."

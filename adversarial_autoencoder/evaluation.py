@@ -13,7 +13,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from adversarial_autoencoder import measures, probes, runs
+from adversarial_autoencoder import layers, measures, probes, runs, style_transfer
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.inference import classify, draw_codes, encode, generate
@@ -24,11 +24,12 @@ import numpy as np
 import tensorflow as tf
 
 N_GENERATED = 10_000  # Images generated from the prior, as in the AAE paper's protocol.
+N_STYLES = 1000  # Test images whose style is decoded with every label.
 
 
 def measure_reconstruction(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns the reconstruction error on test images; of any autoencoder."""
-    x, y = data.test_examples(len(data.test))
+    x, y = data.test_inputs()
     return measures.reconstruction_mse(x.numpy(), generate(model.reconstruct, x, y))
 
 
@@ -52,6 +53,9 @@ def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
 def measure_style_and_content(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns content accuracy, diversity, and what z tells about the label and the style factors.
 
+    A probe reads z as the decoder gets it in training; where that is drawn, `z_mean_probe_accuracy`
+    is of its mean.
+
     Args:
       model: as for `measure_codes`.
       data: its data set.
@@ -59,13 +63,40 @@ def measure_style_and_content(model: tf.Module, data: Dataset, judge: Judge) -> 
     """
     x, labels = _generate_evenly(model, data)
     train, test = data.train, data.test
-    z_train, z_test = (encode(model.encode, split.images) for split in (train, test))
-    return (
+    z_train, z_test = (draw_codes(model, split.images) for split in (train, test))
+    metrics = (
         measures.content_accuracy(judge, data.as_images(x), labels)
         | {"classifier_accuracy": judge.accuracy}
         | measures.sample_diversity(x, labels, test.images, test.labels)
         | probes.z_probe_accuracy(z_train, train.labels, z_test, test.labels)
         | probes.style_factor_r2(z_train, train.factors, z_test, test.factors)
+    )
+    if layers.code_stddev(model.encoder) is not None:
+        z_train, z_test = (encode(model.encode, split.images) for split in (train, test))
+        found = probes.z_probe_accuracy(z_train, train.labels, z_test, test.labels)
+        metrics |= {name.replace("z_", "z_mean_", 1): value for name, value in found.items()}
+    return metrics
+
+
+def measure_style_transfer(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns whether the styles of test images carry over to every label; see `style_transfer`.
+
+    The codes of 1,000 test images are each decoded with every label. Images generated from the
+    prior do not show where that fails: for unusual images.
+
+    Args:
+      model: with `encode(x)` and `decode(z, y)`.
+      data: its data set.
+      judge: see the module's docstring.
+    """
+    n = len(data.test)  # Spread over all of it, since it may be sorted by label.
+    test = data.test[np.linspace(0, n - 1, min(n, N_STYLES)).astype(int)]
+    y = np.eye(data.n_classes, dtype=np.float32)
+    z = encode(model.encode, test.images).repeat(data.n_classes, axis=0)
+    x = data.as_images(generate(model.decode, z, np.tile(y, [len(test), 1])))
+    rows = x.reshape(len(test), data.n_classes, *data.image_shape)
+    return style_transfer.style_transfer(judge, rows) | style_transfer.style_agreement(
+        rows, test.images, test.labels
     )
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.errors import UserError, one_line
 
 LONGEST_WORD = 3000  # Characters of a flag; Python reads no numbers of more than 4300 digits.
 LONGEST_TEXT = 2048  # Of a single path or name: half of what a path may have on Linux.
@@ -32,7 +32,9 @@ def expand(words: Sequence[str], within: tuple[str, ...] = ()) -> list[str]:
     while words:
         word = words.pop(0)
         if len(word) > LONGEST_WORD:
-            raise UserError(f"{shown(word)} has {len(word)} characters, of at most {LONGEST_WORD}")
+            raise UserError(
+                f"{one_line(word, 80)} has {len(word)} characters, of at most {LONGEST_WORD}"
+            )
         found = re.fullmatch(r"--?flagfile(?:=(.*))?", word, re.DOTALL)
         if not found:
             expanded.append(word)
@@ -41,7 +43,7 @@ def expand(words: Sequence[str], within: tuple[str, ...] = ()) -> list[str]:
             raise UserError("--flagfile wants the name of a file")
         path = os.path.expanduser((words.pop(0) if found[1] is None else found[1]).strip())
         if path in within:
-            raise UserError(f"the flag file {shown(path)} names itself")
+            raise UserError(f"the flag file {one_line(path, 80)} names itself")
         if path:
             lines = (line.strip() for line in read_lines(pathlib.Path(path)))
             lines = [line for line in lines if line and not line.startswith(("#", "//"))]
@@ -59,13 +61,13 @@ def read_lines(path: pathlib.Path) -> list[str]:
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # The latter of a name with a NUL.
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"the flag file {shown(path, 500)} cannot be read: {reason}") from None
+        raise UserError(f"the flag file {one_line(path, 500)} cannot be read: {reason}") from None
     try:
         return content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         kind = " but UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
         raise UserError(
-            f"the flag file {shown(path, 500)} is not UTF-8{kind}: byte {error.start} is "
+            f"the flag file {one_line(path, 500)} is not UTF-8{kind}: byte {error.start} is "
             f"0x{content[error.start]:02x}; save it as UTF-8"
         ) from None
 
@@ -76,17 +78,12 @@ def check_text(name: str, value: object) -> None:
         if not isinstance(text, str):
             continue
         if any(unicodedata.category(c) in _LINE_ENDS_AND_HALF_CHARACTERS for c in text):
-            raise UserError(f"--{name}={shown(text)} holds characters that cannot be printed")
+            raise UserError(
+                f"--{name}={one_line(text, 80)} holds characters that cannot be printed"
+            )
         longest = max(len(part.encode()) for part in re.split(r"[/\\]", text))
         if longest > LONGEST_NAME or len(text) > LONGEST_TEXT:
             raise UserError(
-                f"--{name}={shown(text)} is too long: at most {LONGEST_NAME} bytes for a name, and "
+                f"--{name}={one_line(text, 80)} is too long: at most {LONGEST_NAME} bytes for a name, and "
                 f"{LONGEST_TEXT} for a path"
             )
-
-
-def shown(text: object, most: int = 100) -> str:
-    """Text for a message: on one line, and not too long."""
-    text = str(text)
-    text = text if text.isprintable() else ascii(text)
-    return text if len(text) <= most else f"{text[:60]}…{text[-20:]}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from adversarial_autoencoder import batches, datasets, optimizers, randomness
+from adversarial_autoencoder import datasets, optimizers, randomness
 from adversarial_autoencoder.datasets import Dataset, Split
 
 import keras
@@ -43,7 +43,7 @@ class Model(tf.Module):
         super().__init__()
         self.flags = flags
         self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name="step")
-        self._steps_per_epoch = batches.steps_per_epoch(data, flags.batch_size)
+        self._steps_per_epoch = len(data.train) // flags.batch_size
 
     @classmethod
     def load_data(cls, flags: absl_flags.FlagValues) -> Dataset:

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 from adversarial_autoencoder import flagfiles, layers, losses, priors, screen
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.errors import UserError, one_line
 
 from absl import flags as absl_flags
 
@@ -263,7 +263,7 @@ def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
     except absl_flags.Error as error:
         raise UserError(f"{source}: {_one_line(error)}") from None
     if stray:
-        raise UserError(f"{source} is damaged: {flagfiles.shown(stray[0])} is no flag")
+        raise UserError(f"{source} is damaged: {one_line(stray[0], 80)} is no flag")
     for name in stored:
         if name in ACTIONS:
             continue

@@ -37,5 +37,5 @@ def numpy_generator(seed: int, purpose: str) -> np.random.Generator:
 
 
 def initializer_seed(seed: int, name: str) -> int:
-    """Returns the seed with which the layer called `name` draws its first weights."""
+    """Returns the seed with which the layer called `name` draws its initial weights."""
     return _key(seed, f"initial weights of {name}")

@@ -313,11 +313,17 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
 
 def check_data(run: Run, data: Dataset) -> None:
     """Raises UserError where `data` is not what the run was trained on."""
-    trained = run.comment("data")
-    if trained != data.fingerprint:
+    differing, unknown = data.differences(run.comment("data") or "")
+    if differing:
         raise UserError(
-            f"{run.path} was trained on other data ({trained}) than these ({data.fingerprint}): "
+            f"{run.path} was trained on other data: {', '.join(differing)} differ: "
             "give the same --dataset and --data_dir"
+        )
+    if unknown:
+        print(
+            f"Warning: {run.path} was made by an earlier version, which noted its training images "
+            f"alone: whether {', '.join(unknown)} are the same is not known.",
+            file=sys.stderr,
         )
 
 

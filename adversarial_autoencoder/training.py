@@ -38,7 +38,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-STEPS_PER_CALL = 10  # Steps inside one call of a tf.function; a signal waits for so many.
+STEPS_PER_CALL = 10  # Steps inside one call of a tf.function; a signal waits until they are done.
 LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the series.
 
 

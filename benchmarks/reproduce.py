@@ -1,6 +1,6 @@
 """What a recipe reaches: trained and measured with several seeds, mean ± standard deviation.
 
-    python benchmarks/reproduce.py --recipe=recipes/part4_1000_labels.txt --data_dir=...
+    python benchmarks/reproduce.py --recipe=recipes/part4.txt --data_dir=...
 
 A recipe is a flag file whose first comment names its script (`python part3_style_content.py …`).
 --seeds is 0,1,2. Each seed has a folder, `<results_dir>/reproduce/<recipe>/seed_<seed>/`.
@@ -109,8 +109,8 @@ class Seed:
             print(f"To go on, the same command again: python {shlex.join(sys.argv)}")
             raise SystemExit(128 + received[0])
         if code != 0:
-            told = f"seed {self.number}: {self.script} ended with exit code {code}, see above"
-            raise UserError(f"{told}; the same command again goes on with what was saved")
+            message = f"seed {self.number}: {self.script} ended with exit code {code}, see above"
+            raise UserError(f"{message}; the same command again goes on with what was saved")
 
 
 @contextlib.contextmanager
@@ -194,8 +194,10 @@ def check_alike(seeds):
     for seed, lines in zip(seeds[1:], others, strict=True):
         differing = [line for line in sorted(first ^ lines) if not line.startswith(free)]
         if differing:
-            told = f"{seed.folder} was not trained like {seeds[0].folder}: {'; '.join(differing)}"
-            raise UserError(f"{told}; delete one of them, or omit it from --seeds")
+            message = (
+                f"{seed.folder} was not trained like {seeds[0].folder}: {'; '.join(differing)}"
+            )
+            raise UserError(f"{message}; delete one of them, or omit it from --seeds")
 
 
 def mean_and_stddev(values):
@@ -221,7 +223,7 @@ def main(argv):
     folder = pathlib.Path(flags.results_dir) / "reproduce" / pathlib.Path(flags.recipe).stem
     seeds = [Seed(int(number), folder, script, words) for number in flags.seeds]
     for seed in seeds:
-        seed.notes()  # What does not fit is told now, not after hours.
+        seed.notes()  # What does not fit is said now, not after hours.
     for seed in seeds:
         seed.complete(flags.evaluate, flags.results_dir)
     check_alike(seeds)

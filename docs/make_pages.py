@@ -1,6 +1,6 @@
-"""Writes the code that the pages of this folder show, from the scripts as they are.
+"""Writes the code and the flags that the pages of this folder show, from the scripts as they are.
 
-    python docs/make_pages.py            rewrites the blocks in docs/part1.md … part4.md
+    python docs/make_pages.py            rewrites the blocks in docs/*.md
     python docs/make_pages.py --check    only tells which pages are stale; exit code 1 if one is
 
 A block stands between two lines, and everything between them is rewritten:
@@ -9,22 +9,30 @@ A block stands between two lines, and everything between them is rewritten:
     <!-- end -->
     <!-- diff part1_autoencoder.py part2_aae.py: discriminator, train_step -->
     <!-- end -->
+    <!-- flags -->
+    <!-- end -->
 
 The names are functions, methods, classes' or modules' assignments of the scripts. A diff shows what
-changes in them from the first script to the second.
+changes in them from the first script to the second. The flags are those that `--help` lists.
 """
 
 import argparse
 import ast
+import contextlib
 import difflib
+import importlib
+import io
 import pathlib
 import re
+import sys
 
 DOCS = pathlib.Path(__file__).resolve().parent
 BLOCK = re.compile(
     r"^<!-- (?P<kind>code|diff) (?P<scripts>[^:\n]+): (?P<names>[^\n]+) -->\n.*?^<!-- end -->$",
     re.MULTILINE | re.DOTALL,
 )
+FLAGS = re.compile(r"^<!-- flags -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
+HELP_LINE = re.compile(r"  --(?P<name>\w+) +(?P<meaning>.*) \(default: (?P<default>.*)\)")
 
 
 def page_as_it_should_be(text: str, root: pathlib.Path | None = None) -> str:
@@ -43,7 +51,11 @@ def page_as_it_should_be(text: str, root: pathlib.Path | None = None) -> str:
         head = found[0].splitlines()[0]
         return f"{head}\n```{language}\n{make(names, *pieces)}```\n<!-- end -->"
 
-    return BLOCK.sub(block, text)
+    text = BLOCK.sub(block, text)
+    if FLAGS.search(text):
+        made = f"<!-- flags -->\n{flag_tables(root)}<!-- end -->"
+        text = FLAGS.sub(lambda found: made, text)
+    return text
 
 
 def named_pieces(source: str) -> dict[str, list[str]]:
@@ -90,12 +102,73 @@ def diff(names: list[str], old: dict[str, list[str]], new: dict[str, list[str]])
     return "".join(found)
 
 
+def flag_tables(root: pathlib.Path) -> str:
+    """Returns tables of the flags that scripts share, by group, then of each script's own."""
+    scripts = [*sorted(root.glob("part?_*.py")), *sorted(root.glob("experiments/*.py"))]
+    helps = {str(path.relative_to(root)): flags_of(path, root) for path in scripts}
+    own_group = importlib.import_module("adversarial_autoencoder.options").OWN
+    parts = [flags for script, flags in helps.items() if script.startswith("part")]
+    shared = {}
+    for flags in helps.values():
+        for name, flag in flags.items():
+            if flag[0] != own_group:
+                shared.setdefault(flag[0], {}).setdefault(name, flag)
+    head, lines = ["| flag | meaning | default |", "|---|---|---|"], []
+    for group, flags in shared.items():
+        lines += ["", f"## {group}", "", *head]
+        for name, (_, meaning, _) in flags.items():
+            defaults = [own[name][2] for own in parts if name in own]
+            default = defaults[0] if len(set(defaults)) == 1 else " / ".join(defaults)
+            lines.append(f"| `--{name}` | {meaning} | {default} |")
+    first = {name: flag[2] for flags in shared.values() for name, flag in flags.items()}
+    for script, flags in helps.items():
+        own = [name for name in flags if flags[name][0] == own_group]
+        rest = [f"| `--{name}` | {flags[name][1]} | {flags[name][2]} |" for name in own]
+        rest = [*head, *rest, ""] if own else []
+        if not script.startswith("part"):
+            inherited = [name for name in first if name in flags and name not in own]
+            changed = [f"`--{n}={flags[n][2]}`" for n in inherited if flags[n][2] != first[n]]
+            missing = [f"`--{n}`" for n in first if n not in flags]
+            if changed:
+                rest += [f"Defaults other than the first above: {', '.join(changed)}.", ""]
+            if missing:
+                rest += [f"Without: {', '.join(missing)}.", ""]
+        if rest:
+            lines += ["", f"## {script}", "", *rest[:-1]]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def flags_of(path: pathlib.Path, root: pathlib.Path) -> dict[str, tuple[str, str, str]]:
+    """Returns group, meaning and default of each flag in a script's `--help`, in its order."""
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    module = importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        module.main([path.name, "--help"])
+    flags, group = {}, ""
+    for line in re.sub(r"\n {20,}", " ", printed.getvalue()).splitlines():
+        if found := HELP_LINE.fullmatch(line):
+            default = found["default"].strip()
+            flags[found["name"]] = (group, cell(found["meaning"]), cell(default) or "none")
+        elif re.fullmatch(r"[A-Z].*:", line):
+            group = line.removesuffix(":")
+    return flags
+
+
+def cell(text: str) -> str:
+    """A text for a table: `<a|b>: meaning`, which `--help` has for a choice, as words."""
+    if found := re.fullmatch(r"<(.+)>: (.+)", text):
+        return f"{', '.join(f'`{word}`' for word in found[1].split('|'))}: {found[2]}"
+    return text.replace("|", "\\|")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
     stale = []
-    for path in sorted(DOCS.glob("part?.md")):
+    for path in sorted(DOCS.glob("*.md")):
         text = path.read_text()
         wanted = page_as_it_should_be(text)
         if wanted != text:

@@ -116,7 +116,7 @@ def sizes(data, model_size):
             height, width = found[0]
             raise UserError(
                 f"{data.name}: its images, {height} x {width}, are too small for the strides of "
-                f"the {model_size} network: 5 x 5 is the least, so enlarge them"
+                f"the {model_size} network: at least 5 x 5 is needed, so enlarge them"
             )
         found.append(tuple(-(-side // stride) for side in found[-1]))
     return found
@@ -468,29 +468,37 @@ def as_bytes(x):
 
 def define_flags(flags):
     weight = functools.partial(options.fraction, flags, below=float("inf"))
-    options.integer(flags, "s_dim", 16, "size of the code of what the image shows")
-    options.choice(flags, "model_size", "small", tuple(CONVOLUTIONS), "3 or 6 convolutions")
+    options.integer(flags, "s_dim", 16, "dimensions of the code s")
+    options.choice(
+        flags, "model_size", "small", tuple(CONVOLUTIONS), "small: 3 convolutions, big: 6"
+    )
     options.integer(flags, "n_filters", 16, "planes: the first convolution has twice as many")
     # Pixels lie in [0, 1]; the authors' in [-1, 1], where squared errors are four times as large:
     # their weights 0.5 and 1 are 2 and 4 here.
-    weight("reconstruction_weight", 1.0, "of the reconstruction of x1 (the authors': 2)")
-    weight("swap_weight", 5.0, "of its reconstruction by another's s (the authors': 4)")
-    weight("adversarial_weight", 0.02, "of fooling who sees swapped images (the authors': 0.01)")
-    weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1): unstable, says the paper")
-    weight("dependence_weight", 4.0, "of z depending on the identity; not the paper's")
-    weight("kl_weight", 9.0, "of KL(z || N(0, 1)) by number of pixel values (the authors': 0.6)")
-    weight("kl_start", 10.0, "times its weight more at the start; z opens while this falls to 0")
-    options.number(flags, "kl_epochs", 1.0, "how long it falls")
-    options.number(flags, "discriminator_rate", 1.0, "its own, times the learning rate")
-    options.fraction(flags, "label_smoothing", 0.05, "it says 1 less this of real images")
+    weight("reconstruction_weight", 1.0, "of the reconstruction of x1 (authors: 2)")
+    weight("swap_weight", 5.0, "of its reconstruction with another image's s (authors: 4)")
+    weight(
+        "adversarial_weight", 0.02, "of fooling the discriminator of swapped images (authors: 0.01)"
+    )
+    weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1); the paper calls it unstable")
+    weight("dependence_weight", 4.0, "of the dependence of z on the identity; not in the paper")
+    weight("kl_weight", 9.0, "of KL(z || N(0, 1)) divided by the number of pixels (authors: 0.6)")
+    weight("kl_start", 10.0, "times kl_weight, added at the start and falling to 0")
+    options.number(flags, "kl_epochs", 1.0, "epochs in which kl_start falls to 0")
+    options.number(flags, "discriminator_rate", 1.0, "the discriminator's, times the learning rate")
+    options.fraction(flags, "label_smoothing", 0.05, "real images have the target 1 minus this")
     options.number(
         flags,
         "discriminator_ceiling",
         0.8,
-        "it learns where it gets fewer right: a perfect one gives no gradient; 2: always",
+        "the discriminator learns only below this accuracy; 2: always",
     )
     options.integer(
-        flags, "pretraining_epochs", 0, "two steps: so many to classify by s, then frozen", least=0
+        flags,
+        "pretraining_epochs",
+        0,
+        "epochs in which s learns to classify before it is frozen; 0: one step",
+        least=0,
     )
     options.names(flags, "unseen", "names of classes kept for testing, such as A,G,R")
 

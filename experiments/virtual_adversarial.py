@@ -95,6 +95,7 @@ class AdversarialAutoencoder(model.Model):
         evaluation.measure_reconstruction,
         evaluation.measure_codes,
         evaluation.measure_style_and_content,
+        evaluation.measure_style_transfer,
         evaluation.measure_classification,
     ]
 

@@ -8,7 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The scripts lie beside the package, not in it.
 
-from adversarial_autoencoder import datasets  # noqa: E402
+from adversarial_autoencoder import datasets, tfds_data  # noqa: E402
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -43,6 +43,13 @@ def npz(tmp_path_factory) -> str:
 @pytest.fixture(scope="session")
 def data(npz) -> datasets.Dataset:
     return datasets.load(npz)
+
+
+@pytest.fixture
+def network(monkeypatch, tmp_path):
+    """`network(False)` is a machine without a network, on which nothing was ever downloaded."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
+    return lambda there: monkeypatch.setattr(tfds_data, "_answers", lambda url: there)
 
 
 def variables(model) -> list[keras.Variable]:

@@ -3,49 +3,19 @@
 import gzip
 import hashlib
 import pathlib
-import struct
 import sys
-import threading
-import time
 import types
 
 import adversarial_autoencoder
 from adversarial_autoencoder import datasets
-from adversarial_autoencoder.errors import UserError
 
 import numpy as np
 import pytest
+from small_data import complaint, idx_bytes, images, labels, write_npz
 
 IDX_FILES = tuple(datasets.MNIST_MD5)
 TRAIN_X, TRAIN_Y, TEST_X, TEST_Y = IDX_FILES
 REAL_MNIST = pathlib.Path(__file__).parents[1] / ".." / "shared" / "data" / "mnist"
-
-
-def images(n, shape=(6, 5), seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8)
-
-
-def labels(n, n_classes=3):
-    """0, 1, 2, 0, 1, 2, ... beginning with 1, so that they are not sorted."""
-    return ((np.arange(n) + 1) % n_classes).astype(np.int64)
-
-
-def write_npz(folder, name="own.npz", drop=(), **changes):
-    """A good file of 48 + 12 images, but for the changes."""
-    arrays = {
-        "x_train": images(48),
-        "y_train": labels(48),
-        "x_test": images(12, seed=1),
-        "y_test": labels(12),
-    } | changes
-    path = folder / name
-    np.savez(path, **{key: value for key, value in arrays.items() if key not in drop})
-    return str(path)
-
-
-def idx_bytes(array):
-    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-    return header + array.astype(np.uint8).tobytes()
 
 
 @pytest.fixture
@@ -57,13 +27,6 @@ def idx_folder(tmp_path, monkeypatch):
         (tmp_path / file).write_bytes(gzip.compress(data, 1))
         monkeypatch.setitem(datasets.MNIST_MD5, file, hashlib.md5(data).hexdigest())
     return tmp_path
-
-
-@pytest.fixture
-def network(monkeypatch, tmp_path):
-    """`network(False)` is a machine without a network, on which nothing was ever downloaded."""
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
-    return lambda there: monkeypatch.setattr(datasets, "_answers", lambda url: there)
 
 
 @pytest.fixture
@@ -86,15 +49,6 @@ def drawn(monkeypatch):
     monkeypatch.setitem(sys.modules, "adversarial_autoencoder.glyphs", fake)
     monkeypatch.setattr(adversarial_autoencoder, "glyphs", fake, raising=False)
     return asked
-
-
-def complaint(name, data_dir=None, n_images=0):
-    """The one line of the `UserError` that loading ends in."""
-    with pytest.raises(UserError) as caught:
-        datasets.load(name, data_dir, n_images)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 # The cut, and what comes out.
@@ -141,6 +95,35 @@ def test_n_images_keeps_the_first_training_images_and_all_the_others(tmp_path):
     np.testing.assert_array_equal(some.train.images, everything.train.images[:7])
 
 
+SORTED = np.sort(labels(48))
+IN_ORDER = {
+    "ascending": SORTED,
+    "descending": SORTED[::-1],
+    "grouped": np.concatenate([SORTED[16:], SORTED[:16]]),
+    "sorted twice": np.tile(np.repeat([0, 1, 2], 240), 2),
+}
+
+
+@pytest.mark.parametrize("in_order", IN_ORDER.values(), ids=IN_ORDER)
+def test_validation_is_drawn_where_training_images_come_by_class(tmp_path, in_order):
+    n = len(in_order)
+    x = np.arange(n, dtype=np.int64)
+    pixels = np.stack([x // 256, x % 256], 1)[:, None].astype(np.uint8)  # Each its own place.
+    path = write_npz(
+        tmp_path, x_train=pixels, y_train=in_order, x_test=pixels[:12], y_test=labels(12)
+    )
+    dataset, again = datasets.load(path), datasets.load(path)
+    counts = np.bincount(dataset.validation.labels, minlength=3)
+    assert counts.sum() == n // 12 and np.count_nonzero(counts) > 1
+    assert len(set(dataset.train.labels[: n // 4])) == 3
+    np.testing.assert_array_equal(again.validation.images, dataset.validation.images)
+    together = np.concatenate([dataset.validation.images, dataset.train.images])
+    places = together.reshape(n, 2) @ [256, 1]
+    np.testing.assert_array_equal(np.sort(places), x)
+    together = np.concatenate([dataset.validation.labels, dataset.train.labels])
+    np.testing.assert_array_equal(together, in_order[places])
+
+
 def test_more_images_than_there_are_is_an_error(tmp_path):
     path = write_npz(tmp_path)
     assert len(datasets.load(path, n_images=44).train) == 44
@@ -148,124 +131,63 @@ def test_more_images_than_there_are_is_an_error(tmp_path):
     assert "--n_images=-1" in complaint(path, n_images=-1)
 
 
-# The user's own .npz.
-
-
-def test_floats_are_rounded_to_256_levels(tmp_path):
-    levels = images(48)
-    path = write_npz(tmp_path, x_train=((levels - 0.3) / 255).clip(0, 1).astype(np.float32))
-    dataset = datasets.load(path)
-    together = np.concatenate([dataset.validation.images, dataset.train.images])
-    np.testing.assert_array_equal(together[..., 0], levels)
-
-
-def test_wider_integers_within_range_are_taken(tmp_path):
-    dataset = datasets.load(write_npz(tmp_path, x_train=images(48).astype(np.int64)))
-    np.testing.assert_array_equal(dataset.train.images[..., 0], images(48)[4:])
-
-
-def test_integers_0_and_1_are_taken_with_a_warning(tmp_path, caplog):
-    datasets.load(write_npz(tmp_path, x_train=images(48) // 128))
-    assert "almost black" in caplog.text
-
-
-def test_labels_of_any_values_are_numbered_in_sorted_order(tmp_path):
-    values = np.array([-3, 10, 700])
-    path = write_npz(tmp_path, y_train=values[labels(48)], y_test=values[labels(12)][:, None])
-    dataset = datasets.load(path)
-    np.testing.assert_array_equal(dataset.train.labels, labels(48)[4:])
-    np.testing.assert_array_equal(dataset.test.labels, labels(12))
-    assert dataset.class_names == ("-3", "10", "700")
-
-
-def test_class_names_are_taken_from_the_file(tmp_path):
-    dataset = datasets.load(write_npz(tmp_path, class_names=np.array(["ape", "bee", "cat"])))
-    assert dataset.class_names == ("ape", "bee", "cat")
-    assert "class_names" in complaint(write_npz(tmp_path, class_names=np.array(["ape", "bee"])))
-
-
-def test_factors_are_cut_with_their_images(tmp_path):
-    factors = {"factors_train": np.arange(96).reshape(48, 2), "factors_test": np.ones((12, 2))}
-    path = write_npz(tmp_path, factor_names=np.array(["hair", "eyes"]), **factors)
-    dataset = datasets.load(path, n_images=5)
-    np.testing.assert_array_equal(dataset.train.factors["hair"], [8, 10, 12, 14, 16])
-    np.testing.assert_array_equal(dataset.validation.factors["eyes"], [1, 3, 5, 7])
-    assert set(dataset.test.factors) == {"hair", "eyes"}
-    assert datasets.load(write_npz(tmp_path)).train.factors == {}
-
-
-def test_factors_that_do_not_fit_are_an_error(tmp_path):
-    factors = {"factors_train": np.ones((48, 2)), "factors_test": np.ones((12, 2))}
-    assert "factor_names" in complaint(write_npz(tmp_path, **factors))
-    names = np.array(["hair"])
-    assert "factors_train" in complaint(write_npz(tmp_path, factor_names=names, **factors))
-
-
-def test_labels_sorted_by_class_are_warned_of(tmp_path, caplog):
-    mixed = labels(48).astype(np.uint8)
-    datasets.load(write_npz(tmp_path, y_train=mixed))
-    assert "sorted" not in caplog.text
-    datasets.load(write_npz(tmp_path, y_train=np.sort(mixed)))
-    assert "sorted" in caplog.text
-
-
-def with_nan():
-    pixels = images(48) / 255
-    pixels[40, 2, 2] = np.nan
-    return pixels
-
-
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("flag", "value", "words"),
     [
-        ({"y_train": labels(47)}, ["x_train holds 48 images", "y_train 47"]),
-        ({"y_test": labels(13)}, ["x_test", "y_test 13"]),
-        ({"x_train": with_nan()}, ["x_train", "NaN"]),
-        ({"x_train": images(48) / 255 - 0.5}, ["x_train", "-0.5"]),
-        ({"x_train": images(48).astype(int) - 3}, ["x_train", "-3"]),
-        ({"x_test": images(12) * 1.0}, ["x_test", "255.0"]),
-        ({"x_train": images(48).astype(int) * 2}, ["x_train", "510"]),
-        ({"x_train": np.full((48, 6, 5), np.inf)}, ["x_train", "inf"]),
-        ({"x_train": images(0), "y_train": labels(0)}, ["x_train", "empty"]),
-        ({"x_test": images(0), "y_test": labels(0)}, ["x_test", "empty"]),
-        ({"x_train": images(48, (30,))}, ["x_train", "(48, 30)"]),
-        ({"x_train": images(48, (6, 5, 4))}, ["x_train", "alpha"]),
-        ({"x_train": images(48, (3, 6, 5))}, ["x_train", "(48, 3, 6, 5)"]),
-        ({"x_train": np.full((48, 6, 5), "a")}, ["x_train", "<U1"]),
-        ({"x_train": np.full((48, 6, 5), None)}, ["own.npz", "pickle"]),
-        ({"x_test": images(12, (6, 6))}, ["(6, 5, 1)", "(6, 6, 1)"]),
-        ({"y_train": np.zeros(48, int), "y_test": np.zeros(12, int)}, ["one class"]),
-        ({"y_train": labels(48).astype(str)}, ["y_train", "<U21"]),
-        ({"y_train": labels(48) * 1.0}, ["y_train", "float64"]),
-        ({"y_train": np.eye(3, dtype=int)[labels(48)]}, ["y_train", "(48, 3)"]),
-        ({"y_test": labels(12) + 1}, ["test labels", "such as 3"]),
-        ({"x_train": images(11), "y_train": labels(11)}, ["11 training images"]),
+        ("--dataset", "mn\nist", "line break"),
+        ("--dataset", "own\n.npz", "line break"),
+        ("--dataset", "mnist\0", "control character"),
+        ("--dataset", "own\0.npz", "control character"),
+        ("--dataset", "\udcff.npz", "no valid Unicode"),
+        ("--dataset", "x" * 5000, "5000 characters"),
+        ("--dataset", "x" * 5000 + ".npz", "5004 characters"),
+        ("--data_dir", "a\nb", "line break"),
+        ("--data_dir", "a\0b", "control character"),
+        ("--data_dir", "x" * 5000, "5000 characters"),
     ],
 )
-def test_a_bad_array_is_named_in_one_line(tmp_path, changes, words):
-    message = complaint(write_npz(tmp_path, **changes))
-    assert all(word in message for word in ["own.npz", *words]), message
+def test_a_name_that_is_no_line_of_text_is_told(network, flag, value, words):
+    network(False)
+    message = complaint(value) if flag == "--dataset" else complaint("mnist", value)
+    assert f"{flag}=" in message and words in message
+    assert message.isprintable() and len(message) < 300
 
 
-@pytest.mark.parametrize("key", ["x_train", "y_train", "x_test", "y_test"])
-def test_a_missing_key_is_named_with_those_that_are_there(tmp_path, key):
-    message = complaint(write_npz(tmp_path, drop=[key]))
-    assert f"lacks {key}" in message and "own.npz" in message
-    assert all(other in message for other in {"x_train", "y_train", "x_test", "y_test"} - {key})
+# Labels.
 
 
-def test_a_file_that_is_no_whole_npz_is_named(tmp_path):
-    assert "does not exist" in complaint(str(tmp_path / "none.npz"))
-    whole = pathlib.Path(write_npz(tmp_path)).read_bytes()
-    flipped = bytearray(whole)
-    flipped[300] ^= 255
-    single = tmp_path / "single.npy"
-    np.save(single, images(3))
-    for content in (b"", b"no zip", whole[:-50], whole[: len(whole) // 2], single.read_bytes()):
-        (tmp_path / "bad.npz").write_bytes(content)
-        assert "bad.npz is no .npz" in complaint(str(tmp_path / "bad.npz"))
-    (tmp_path / "bad.npz").write_bytes(flipped)
-    assert "bad.npz cannot be read" in complaint(str(tmp_path / "bad.npz"))
+LARGE = np.array([2**53, 2**53 + 1, 2**63 - 1], np.uint64)
+
+
+@pytest.mark.parametrize("types", [("u8", "i8"), ("i8", "u8"), ("u8", "u1"), ("u8", "u8")])
+def test_labels_of_mixed_types_stay_integers(tmp_path, types):
+    y_train, y_test = labels(48).astype(types[0]), labels(12).astype(types[1])
+    dataset = datasets.load(write_npz(tmp_path, y_train=y_train, y_test=y_test))
+    assert dataset.class_names == ("0", "1", "2")
+    np.testing.assert_array_equal(dataset.test.labels, labels(12))
+
+
+@pytest.mark.parametrize("types", [("u8", "i8"), ("i8", "u8"), ("i8", "i8")])
+def test_large_labels_are_told_apart(tmp_path, types):
+    y_train, y_test = LARGE[labels(48)].astype(types[0]), LARGE[labels(12)].astype(types[1])
+    dataset = datasets.load(write_npz(tmp_path, y_train=y_train, y_test=y_test))
+    assert dataset.class_names == tuple(map(str, LARGE.tolist()))
+    np.testing.assert_array_equal(dataset.train.labels, labels(48)[4:])
+
+
+def test_negative_labels_stand_before_large_ones(tmp_path):
+    values = np.array([-(2**63), -1, 2**63 - 1])
+    path = write_npz(tmp_path, y_train=values[labels(48)], y_test=values[labels(12)])
+    dataset = datasets.load(path)
+    assert dataset.class_names == tuple(map(str, values.tolist()))
+    np.testing.assert_array_equal(dataset.test.labels, labels(12))
+
+
+@pytest.mark.parametrize("key", ["y_train", "y_test"])
+def test_labels_beyond_64_bits_with_a_sign_are_refused(tmp_path, key):
+    y = labels(48 if key == "y_train" else 12).astype(np.uint64) + np.uint64(2**63)
+    message = complaint(write_npz(tmp_path, **{key: y}))
+    assert f"{key} holds 9223372036854775810, and 9223372036854775807 is the greatest" in message
 
 
 # MNIST's four files, and Keras' one.
@@ -422,38 +344,6 @@ def test_another_data_set_without_a_network_is_an_error(network):
     assert "cifar10" in message and "toronto.edu does not answer" in message
 
 
-def test_the_probe_ends_in_time_even_if_the_look_up_of_the_name_hangs(monkeypatch):
-    import requests
-
-    hang = threading.Event()
-
-    def wait(*args, **kwargs):
-        hang.wait(30)
-        raise requests.ConnectionError
-
-    monkeypatch.setattr(requests, "head", wait)
-    monkeypatch.setattr(datasets, "PROBE_SECONDS", 0.1)
-    begin = time.monotonic()
-    assert not datasets._answers(datasets.MNIST_URL)
-    assert time.monotonic() - begin < 5
-    hang.set()
-
-
-def test_the_probe_takes_a_server_in_trouble_for_no_answer(monkeypatch):
-    import requests
-
-    for status, expected in ((200, True), (405, True), (503, False)):
-        answer = types.SimpleNamespace(status_code=status)
-        monkeypatch.setattr(requests, "head", lambda *args, _answer=answer, **kwargs: _answer)
-        assert datasets._answers(datasets.MNIST_URL) is expected
-
-    def refuse(*args, **kwargs):
-        raise requests.ConnectionError
-
-    monkeypatch.setattr(requests, "head", refuse)
-    assert not datasets._answers(datasets.MNIST_URL)
-
-
 # Glyphs.
 
 
@@ -488,141 +378,3 @@ def test_the_real_glyphs_come_as_the_ones_above(monkeypatch):
     assert (dataset.image_shape, dataset.train.images.dtype) == ((28, 28, 1), np.uint8)
     assert dataset.train.labels.dtype == np.int32
     assert all(len(values) == 10 for values in dataset.train.factors.values())
-
-
-# TFDS, on its own mocked data.
-
-
-@pytest.mark.parametrize(("name", "shape"), [("mnist", (28, 28, 1)), ("cifar10", (32, 32, 3))])
-def test_tfds_data_sets_are_read(network, name, shape):
-    tfds = pytest.importorskip("tensorflow_datasets")
-    network(True)
-    with tfds.testing.mock_data(num_examples=240):
-        dataset = datasets.load(name)
-    assert (dataset.name, dataset.image_shape) == (name, shape)
-    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (220, 20, 240)
-    assert dataset.train.images.dtype == np.uint8
-    assert dataset.class_names == tuple("0123456789")  # Their names are not part of the mock.
-
-
-@pytest.mark.parametrize(
-    ("name", "word"),
-    [
-        ("cats_vs_dogs", "vary in size"),
-        ("celeb_a", "0 class labels"),
-        ("glue", "0 image features"),
-        ("mnits", "did you mean mnist"),
-        ("glyph", "did you mean glyphs"),
-        ("no such", "no such"),
-        ("", "auto"),
-        ("emnist/foo", "letters"),
-        ("digits.npy", ".npz"),
-    ],
-)
-def test_a_tfds_data_set_that_does_not_serve_is_refused(network, name, word):
-    network(False)
-    message = complaint(name)
-    assert f"--dataset={name}" in message and word in message
-
-
-@pytest.fixture
-def prepare(network, tmp_path):
-    """Prepares on disk a real data set of TFDS' making, with a training split only."""
-    tfds = pytest.importorskip("tensorflow_datasets")
-    network(False)
-
-    class Marks(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.0.0")
-        pkg_dir_path = tmp_path
-        kind = np.int64
-
-        def _info(self):
-            features = {"picture": tfds.features.Image(shape=(4, 6, 1)), "kind": self.kind}
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features)
-            )
-
-        def _split_generators(self, dl_manager):
-            return {"train": self._generate_examples()}
-
-        def _generate_examples(self):
-            for i in range(70):
-                yield i, {"picture": np.full((4, 6, 1), i, np.uint8), "kind": 1 + i % 2}
-
-    def prepare(kind=np.int64):
-        Marks.kind = kind
-        builder = Marks(data_dir=tmp_path)
-        builder.download_and_prepare()
-        return builder
-
-    return prepare
-
-
-def test_of_a_lone_training_split_the_last_seventh_is_for_testing(prepare, tmp_path):
-    prepare()
-    dataset = datasets.load("marks", str(tmp_path))
-    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (55, 5, 10)
-    seen = [set(s.images[:, 0, 0, 0]) for s in (dataset.train, dataset.validation, dataset.test)]
-    assert len(set.union(*seen)) == 70
-    assert (dataset.image_shape, dataset.class_names) == ((4, 6, 1), ("1", "2"))
-
-
-def test_classes_without_images_are_left_out_and_the_others_keep_their_names(prepare, tmp_path):
-    tfds = pytest.importorskip("tensorflow_datasets")
-    prepare(tfds.features.ClassLabel(names=["ape", "bee", "cat"]))
-    assert datasets.load("marks", str(tmp_path)).class_names == ("bee", "cat")
-
-
-def test_prepared_data_that_are_damaged_are_named(prepare, tmp_path):
-    (file,) = pathlib.Path(prepare().data_dir).glob("*.tfrecord*")
-    file.write_bytes(file.read_bytes()[:-100])
-    message = complaint("marks", str(tmp_path))
-    assert str(tmp_path) in message and "delete" in message
-
-
-def split_of(*counts):
-    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
-    pixels = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)  # Each its own place.
-    return datasets.Split(pixels, labels.astype(np.int32))
-
-
-def test_labelled_images_are_chosen_evenly_by_the_seed_alone():
-    split = split_of(40, 50, 60)
-    chosen = datasets.labeled_subset(split, 30, seed=1)
-    assert np.bincount(chosen.labels).tolist() == [10, 10, 10]
-    places = chosen.images.ravel()
-    assert len(set(places)) == 30
-    np.testing.assert_array_equal(split.labels[places], chosen.labels)
-    again, other = (datasets.labeled_subset(split, 30, seed) for seed in (1, 2))
-    np.testing.assert_array_equal(again.images, chosen.images)
-    assert (other.images != chosen.images).any()
-
-
-def test_hidden_labels_are_all_but_those_of_the_labelled_images():
-    split = split_of(40, 50, 60)
-    hidden = datasets.hide_labels(split, 30, n_classes=3, seed=1)
-    np.testing.assert_array_equal(hidden.images, split.images)
-    known = hidden.labels < 3
-    np.testing.assert_array_equal(hidden.labels[known], split.labels[known])
-    chosen = datasets.labeled_subset(split, 30, seed=1)
-    assert set(hidden.images[known].ravel()) == set(chosen.images.ravel())
-    assert (hidden.labels[~known] == 3).all()
-
-
-@pytest.mark.parametrize("n_labeled", [0, 150])
-def test_all_images_may_be_labelled_however_uneven(n_labeled):
-    assert len(datasets.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)) == 150
-
-
-@pytest.mark.parametrize(
-    "n_labeled, told",
-    [
-        (153, "--n_labeled=153, but only 150 labelled training images are there"),
-        (100, "cannot be divided evenly among 3 classes: give 99"),
-        (2, "cannot be divided evenly among 3 classes: give 3"),
-        (123, "takes 41 images of each class, but of one only 40 are there: give at most 120"),
-    ],
-)
-def test_labels_that_are_not_there_are_an_error(n_labeled, told):
-    with pytest.raises(UserError, match=told):
-        datasets.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)

@@ -36,7 +36,7 @@ NETWORKS = {"encoder", "decoder", "discriminator"}
 
 def flags_of(*words):
     words = ["script", *SMALL, *words]
-    return options.parse(words, "", script.define_flags, **script.DEFAULTS)
+    return options.parse(words, "", script.DEFAULTS, script.define_flags, script.UNUSED)
 
 
 def build(data, *words):
@@ -310,6 +310,7 @@ def test_rates_drop_at_an_epoch_of_the_run_whatever_an_update_left_out(data):
     model = build(data, *words, "--n_epochs=3")  # Epochs of 11 steps.
     names = ("autoencoder_optimizer", "discriminator_optimizer")
     for step, rates in ((21, [1e-3, 2e-3]), (22, [1e-4, 2e-4])):
+        model.step.assign(step)
         step_of(model, step)
         found = [float(getattr(model, name).learning_rate) for name in names]
         np.testing.assert_allclose(found, rates, rtol=1e-5)
@@ -524,7 +525,7 @@ def tensors(run, step=22):
 
 
 @pytest.mark.parametrize(
-    "words", [("--noise_stddev=0.1", "--averaging=0.9"), ("--pretraining_epochs=1",)]
+    "words", [("--noise_stddev=0.1", "--ema_decay=0.9"), ("--pretraining_epochs=1",)]
 )
 def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(words, start, monkeypatch):
     unbroken = tensors(start("--train", *words))
@@ -609,8 +610,8 @@ def test_an_interpolation_begins_and_ends_with_its_images(data):
         (["--pretraining_epochs=2"], "leaves none of --n_epochs=2 for the second step"),
         (["--unseen=7"], "no class '7' to hold out"),
         (["--unseen=0,1"], "leave two or more to train on"),
-        (["--visualize"], "--visualize means nothing to this script"),
-        (["--n_l1=7"], "--n_l1 means nothing to this script"),
+        (["--visualize"], "--visualize has no effect in this script"),
+        (["--n_l1=7"], "--n_l1 has no effect in this script"),
     ],
 )
 def test_bad_input_is_told_and_nothing_is_written(words, told, start, tmp_path):

@@ -26,7 +26,7 @@ def test_a_flag_file_is_utf_8_with_or_without_a_byte_order_mark(encoding, tmp_pa
         (FLAGS.encode("utf-16"), "is not UTF-8 but UTF-16: byte 0 is 0xff"),
         (FLAGS.encode("latin-1"), "is not UTF-8: byte 2 is 0xdc; save it as UTF-8"),
         (b"--z_dim=4\xff\n", "is not UTF-8: byte 9 is 0xff"),
-        (b"--dataset=a\0b\n", r"dataset='a\\x00b' holds characters"),
+        (b"--dataset=a\0b\n", r"dataset=a\\x00b holds characters"),
         (b"--z_dim=" + b"1" * 5000, "z_dim"),
         (b"4\n", "'4' is not understood"),
     ],

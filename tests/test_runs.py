@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import os
 import pathlib
@@ -301,8 +302,24 @@ def test_other_data_than_the_runs_are_an_error(tmp_path, data):
     shuffled = type(data)(
         data.name, data.train[::-1], data.validation, data.test, data.n_classes, data.class_names
     )
-    with pytest.raises(UserError, match="trained on other data"):
+    with pytest.raises(UserError, match="trained on other data: training images .* differ"):
         runs.check_data(run, shuffled)
+    renamed = dataclasses.replace(data, class_names=("a", "b", "c"), test=data.test[::-1])
+    with pytest.raises(UserError, match="other data: test images .*, names or factors .* differ"):
+        runs.check_data(run, renamed)
+
+
+def test_of_a_run_that_knows_its_training_images_alone_these_are_compared(tmp_path, data, capsys):
+    run = make_run(tmp_path, data)
+    runs.check_data(run, data)
+    assert capsys.readouterr().err == ""
+    first = data.fingerprint.split("; ")[0]  # As version 0.1 wrote it.
+    run.flagfile.write_text(run.flagfile.read_text().replace(data.fingerprint, first))
+    runs.check_data(run, dataclasses.replace(data, test=data.test[::-1]))
+    warning = capsys.readouterr().err
+    assert warning.count("\n") == 1 and "noted its training images alone" in warning
+    with pytest.raises(UserError, match="trained on other data"):
+        runs.check_data(run, dataclasses.replace(data, train=data.train[::-1]))
 
 
 def test_an_exported_model_takes_the_place_of_the_one_before(tmp_path, data):
