@@ -84,6 +84,6 @@ def check_text(name: str, value: object) -> None:
         longest = max(len(part.encode()) for part in re.split(r"[/\\]", text))
         if longest > LONGEST_NAME or len(text) > LONGEST_TEXT:
             raise UserError(
-                f"--{name}={one_line(text, 80)} is too long: at most {LONGEST_NAME} bytes for a name, and "
-                f"{LONGEST_TEXT} for a path"
+                f"--{name}={one_line(text, 80)} is too long: at most {LONGEST_NAME} bytes for a "
+                f"name, and {LONGEST_TEXT} for a path"
             )
