@@ -111,5 +111,5 @@ def flush_to_disk(path: pathlib.Path) -> None:
 
 def _score_of(state: tf.train.Checkpoint) -> tf.Variable:
     if not hasattr(state, "score"):
-        state.score = tf.Variable(math.nan, trainable=False, dtype=tf.float64)
+        state.score = tf.Variable(math.nan, trainable=False, dtype=tf.float32)
     return state.score

@@ -128,8 +128,8 @@ def test_a_score_has_the_checksum_of_its_checkpoint(tmp_path, data, capsys):
     ]
     file = next(best.glob("*.data*"))
     content = file.read_bytes()
-    place = content.index(struct.pack("<d", 0.9))
-    file.write_bytes(content[:place] + struct.pack("<d", 0.1) + content[place + 8 :])
+    place = content.index(struct.pack("<f", 0.9))
+    file.write_bytes(content[:place] + struct.pack("<f", 0.1) + content[place + 4 :])
     assert run.restore(state(Model()), best=True) == 3
     assert "checkpoint-000000002 is damaged" in capsys.readouterr().err
 
