@@ -10,8 +10,8 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
-from adversarial_autoencoder import layers, losses, priors
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder import flagfiles, layers, losses, priors, screen
+from adversarial_autoencoder.errors import UserError, one_line
 
 from absl import flags as absl_flags
 
@@ -43,6 +43,10 @@ EXPLORERS = ("float16", "int8", "none")
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 OWN = "This script's own"  # The group of flags in `--help` unless another is given.
+
+FOLDERS = ("results_dir", "run")  # Flags in which `~` is the home folder; data have theirs.
+
+MOST_UNITS = 100_000  # Of a layer.
 
 _TRUE_WORDS = ("true", "t", "yes", "y", "1")
 _FALSE_WORDS = ("false", "f", "no", "n", "0")
@@ -92,7 +96,10 @@ def parse(
         flags.shared_defaults[name] = flags[name].default
     for name, default in defaults.items():
         flags.set_default(name, default)
-    words = join_boolean_words(list(argv[1:]), flags)
+    try:
+        words = join_boolean_words(flagfiles.expand(argv[1:]), flags)
+    except UserError as error:
+        raise CommandLineError(str(error)) from None
     if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(words):
         print(_help(description, flags, unused))
         raise SystemExit(0)
@@ -100,18 +107,21 @@ def parse(
         stray = flags([argv[0], *words])[1:]
     except absl_flags.Error as error:
         raise CommandLineError(_one_line(error)) from None
-    except OSError as error:
-        raise CommandLineError(
-            f"the flag file {error.filename} cannot be read: {error.strerror}"
-        ) from None
     if stray:
         raise CommandLineError(
-            f"{stray[0]!r} is not understood: every option is a flag such as --z_dim=2 "
+            f"{stray[0][:100]!r} is not understood: every option is a flag such as --z_dim=2 "
             "(--help lists them)"
         )
     for name in unused:
         if flags[name].present:
             raise CommandLineError(f"--{name} has no effect in this script: omit it")
+    try:
+        for name in flags:
+            flagfiles.check_text(name, flags[name].value)
+    except UserError as error:
+        raise CommandLineError(str(error)) from None
+    for name in FOLDERS:
+        flags[name].value = expand_home(name, flags[name].value)
     if flags.resume and not flags.train:
         raise CommandLineError("--resume goes on with training: give --train too")
     if flags.epoch and flags.train:
@@ -139,18 +149,32 @@ def boolean(flags: Flags, name: str, default: bool, meaning: str, group: str = O
 
 
 def integer(
-    flags: Flags, name: str, default: int, meaning: str, group: str = OWN, least: int = 1
+    flags: Flags,
+    name: str,
+    default: int,
+    meaning: str,
+    group: str = OWN,
+    least: int = 1,
+    most: int = 10**9,
 ) -> None:
-    """Defines a flag that is an integer, at least `least`."""
-    absl_flags.DEFINE_integer(
-        name, default, meaning, lower_bound=least, flag_values=flags, module_name=group
-    )
+    """Defines a flag that is an integer from `least` to `most`."""
+    absl_flags.DEFINE_integer(name, default, meaning, flag_values=flags, module_name=group)
+    _must(name, lambda v: least <= v <= most, f"must be from {least} to {most}", flags)
 
 
-def number(flags: Flags, name: str, default: float, meaning: str, group: str = OWN) -> None:
-    """Defines a flag that is a number above 0."""
+def number(
+    flags: Flags,
+    name: str,
+    default: float,
+    meaning: str,
+    group: str = OWN,
+    least: float = 1e-12,
+    most: float = 1e6,
+) -> None:
+    """Defines a flag that is a number above 0, from `least` to `most`: float32 has no others."""
     absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
-    _must(name, lambda v: 0 < v < float("inf"), "must be a number above 0", flags)
+    told = f"must be a number above 0, from {least:g} to {most:g}"
+    _must(name, lambda v: least <= v <= most, told, flags)
 
 
 def fraction(
@@ -158,8 +182,9 @@ def fraction(
 ) -> None:
     """Defines a flag that is a number from 0 up to, but not including, `below`."""
     absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
-    limit = "" if below == float("inf") else f" and below {below:g}"
-    _must(name, lambda v: 0 <= v < below, f"must be a number of at least 0{limit}", flags)
+    below = min(below, 1e6)
+    told = f"must be a number of at least 0 and below {below:g}"
+    _must(name, lambda v: 0 <= v < below, told, flags)
 
 
 def string(flags: Flags, name: str, default: str | None, meaning: str, group: str = OWN) -> None:
@@ -183,7 +208,14 @@ def define_regularization(flags: Flags) -> None:
     """Defines the flags of the prior, and of the two phases that fit the codes to it."""
     group = "Regularization"
     choice(flags, "prior", "gaussian", priors.NAMES, "distribution of the codes", group)
-    number(flags, "prior_stddev", 5.0, "of a gaussian or uniform prior, in each dimension", group)
+    number(
+        flags,
+        "prior_stddev",
+        5.0,
+        "of a gaussian or uniform prior, in each dimension",
+        group,
+        least=1e-6,
+    )
     number(flags, "discriminator_rate", 1.0, "the discriminator's, times the learning rate", group)
     number(
         flags, "generator_rate", 1.0, "the encoder's in this phase, times the learning rate", group
@@ -231,9 +263,11 @@ def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
         stored[name].default = flags.shared_defaults[name]
         stored[name].unparse()
     try:
-        stored([source, *lines])
+        stray = stored([source, *(line for line in lines if line and not line.startswith("#"))])[1:]
     except absl_flags.Error as error:
         raise UserError(f"{source}: {_one_line(error)}") from None
+    if stray:
+        raise UserError(f"{source} is damaged: {one_line(stray[0], 80)} is no flag")
     for name in stored:
         if name in ACTIONS:
             continue
@@ -254,14 +288,15 @@ def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:
     Exits with 2 after a `CommandLineError`, with 1 after any other `UserError`.
     """
     script = os.path.splitext(os.path.basename(sys.argv[0]))[0]
-    try:
-        main(sys.argv)
-    except UserError as error:
-        print(f"{script}: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, CommandLineError) else 1)
-    except KeyboardInterrupt:  # Outside the training loop, which saves first.
-        print(f"{script}: interrupted", file=sys.stderr)
-        sys.exit(130)
+    with screen.may_go_away():
+        try:
+            main(sys.argv)
+        except UserError as error:
+            print(f"{script}: {error}", file=sys.stderr)
+            sys.exit(2 if isinstance(error, CommandLineError) else 1)
+        except KeyboardInterrupt:  # Outside the training loop, which saves first.
+            print(f"{script}: interrupted", file=sys.stderr)
+            sys.exit(130)
 
 
 def _define_shared(flags: Flags) -> None:
@@ -304,22 +339,21 @@ def _define_shared(flags: Flags) -> None:
     integer(flags, "n_images", 0, "train on the first N images; 0: all", group, least=0)
 
     group = "Networks"
-    integer(flags, "z_dim", 2, "dimensions of the latent code", group)
-    integer(flags, "n_l1", 1000, "units of the first hidden layer", group)
-    integer(flags, "n_l2", 1000, "units of the second hidden layer", group)
+    integer(flags, "z_dim", 2, "dimensions of the latent code", group, most=MOST_UNITS)
+    integer(flags, "n_l1", 1000, "units of the first hidden layer", group, most=MOST_UNITS)
+    integer(flags, "n_l2", 1000, "units of the second hidden layer", group, most=MOST_UNITS)
     choice(flags, "encoder", "deterministic", layers.ENCODERS, "gaussian: codes are drawn", group)
     boolean(flags, "batch_norm", False, "batch normalization in the encoder", group)
     fraction(
         flags, "dropout", 0.0, "share of the encoder's hidden units dropped in training", group
     )
-    infinite = float("inf")
     fraction(
         flags,
         "noise_stddev",
         0.0,
         "standard deviation of the noise on the encoder's input, in training",
         group,
-        infinite,
+        below=float("inf"),
     )
     choice(
         flags,
@@ -349,9 +383,8 @@ def _define_shared(flags: Flags) -> None:
     fraction(flags, "beta1", 0.9, "Adam's beta1", group)
     ema = "decay of the exponential moving average of the weights; 0: off"
     fraction(flags, "ema_decay", 0.0, ema, group)
-    integer(
-        flags, "seed", 0, "of all random draws: the same seed makes the same run", group, least=0
-    )
+    seed = "of all random draws: the same seed makes the same run"
+    integer(flags, "seed", 0, seed, group, least=0, most=2**63 - 1)
     choice(flags, "precision", "float32", PRECISIONS, "of the layers", group)
     integer(flags, "keep_every", 0, "keep the checkpoint of every N epochs", group, least=0)
 
@@ -361,10 +394,22 @@ def _must(name: str, test: Callable, message: str, flags: Flags) -> None:
 
 
 def _are_epochs(words: Sequence[str]) -> bool:
-    if not all(word.strip().isdecimal() for word in words):
+    if not all(word.strip().isdecimal() and len(word) < 10 for word in words):
         return False
     epochs = [int(word) for word in words]
     return all(a < b for a, b in zip([0, *epochs], epochs, strict=False))
+
+
+def expand_home(name: str, path: str | None) -> str | None:
+    """Returns the path that a flag gives, with the home folder in place of `~`.
+
+    Raises:
+      CommandLineError: it is the home folder of somebody who is not here.
+    """
+    expanded = path and os.path.expanduser(path)
+    if expanded and expanded.startswith("~"):
+        raise CommandLineError(f"--{name}={path}: there is no such user; ./~ means a folder ~")
+    return expanded
 
 
 def join_boolean_words(words: list[str], flags: Flags) -> list[str]:
@@ -383,7 +428,8 @@ def join_boolean_words(words: list[str], flags: Flags) -> list[str]:
 
 
 def _one_line(error: absl_flags.Error) -> str:
-    return " ".join(str(error).split())
+    line = " ".join(str(error).split())
+    return line if len(line) <= 300 else f"{line[:150]} … {line[-120:]}"
 
 
 def _help(description: str, flags: Flags, unused: Sequence[str]) -> str:

@@ -54,6 +54,8 @@ def write(
     Raises:
       UserError: the folder cannot be written.
     """
+    with runs.saving(run.path):  # Somebody may have deleted it.
+        run.images.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         display.save_png(run.images / f"{name}.png", picture)
         if tensorboard_step is not None:

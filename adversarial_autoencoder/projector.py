@@ -49,7 +49,7 @@ def write(model: Model, data: Dataset, run: runs.Run) -> None:
 
     folder = run.tensorboard / FOLDER
     with runs.saving(run.path):
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         _write_table(folder / "codes.tsv", [[f"{v:.6g}" for v in code] for code in codes.tolist()])
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
         # The projector wants no heading over a single column.

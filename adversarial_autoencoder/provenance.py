@@ -1,8 +1,23 @@
-"""Where a run's figures come from: the commit of the source that made them."""
+"""Where a run's figures come from: the source's commit, and the machine that rounds."""
 
 import os
 import pathlib
+import platform
 import subprocess
+
+import keras
+import tensorflow as tf
+
+# Variables of the environment that choose kernels, or how many threads share a sum.
+_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "NVIDIA_TF32_OVERRIDE",
+)
 
 
 def commit_of_source() -> str:
@@ -20,3 +35,48 @@ def commit_of_source() -> str:
         return ""
     # Installed below somebody else's repository, the commit would be somebody else's.
     return commit if pathlib.Path(root).resolve() == package.parent else ""
+
+
+def machine() -> dict[str, str | int]:
+    """Returns what the bits of a run depend on besides its flags.
+
+    With the same flags, data and machine a run has the same weights, bit for bit. With another one
+    of these they differ by rounding: sums are added up in another order.
+    """
+    threading = tf.config.threading
+    found = {
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "processor": _processor(),
+        "cpus": _usable_cpus(),
+        "intra_op_threads": threading.get_intra_op_parallelism_threads(),  # 0: as many as CPUs.
+        "inter_op_threads": threading.get_inter_op_parallelism_threads(),
+        "devices": ", ".join(_device(d) for d in tf.config.list_physical_devices()),
+    }
+    return found | {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+
+
+def _usable_cpus() -> int:
+    """As many as this process may run on, which may be fewer than there are (`taskset`)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    """The kind of processor, and which vector instructions it has: they choose the kernels."""
+    features = []
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        flags = next(line for line in lines if line.startswith(("flags", "Features"))).split()
+        vector = ("avx", "fma", "amx", "asimd", "sve")
+        features = sorted(flag for flag in flags if flag.startswith(vector))
+    except (OSError, StopIteration):
+        pass  # No Linux; the kind alone, then.
+    return " ".join([platform.machine(), *features])
+
+
+def _device(device: tf.config.PhysicalDevice) -> str:
+    if device.device_type != "GPU":
+        return device.device_type
+    return tf.config.experimental.get_device_details(device).get("device_name", "GPU")

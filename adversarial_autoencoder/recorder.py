@@ -1,8 +1,9 @@
 """What a run writes while it trains: TensorBoard's events, the log, lines on the screen."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
-from adversarial_autoencoder import explorer, inference, pictures, projector, runs
+from adversarial_autoencoder import explorer, history, inference, pictures, projector, runs
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.model import Model
 
@@ -14,13 +15,35 @@ from tqdm import tqdm
 class Recorder:
     """Writes a run's TensorBoard events and its log."""
 
-    def __init__(self, model: Model, data: Dataset, run: runs.Run, flag_lines: Sequence[str]):
+    def __init__(
+        self, model: Model, data: Dataset, run: runs.Run, flag_lines: Sequence[str], step: int
+    ):
+        """Goes on behind `step`: what is recorded of later steps is cut, as `history` says."""
         self.model, self.data, self.run = model, data, run
         with runs.saving(run.path):
-            self.log = open(run.log, "a", buffering=1, encoding="utf-8")
+            run.make_folders()
+            kept = history.cut_log(run.log, step)
+            if kept is not None:
+                runs.write_atomically(run.log, kept)
+            has_flags = history.cut_events(run.tensorboard, step)
             self.writer = tf.summary.create_file_writer(str(run.tensorboard))
-            with self.writer.as_default(step=0):
-                tf.summary.text("Flags", _table(flag_lines))
+            if not has_flags:
+                with self.writer.as_default(step=0):
+                    tf.summary.text(history.FLAGS, _table(flag_lines))
+        self.flush()
+
+    def flush(self) -> None:
+        """Waits until all is on the disk: to be called before a checkpoint is saved.
+
+        Raises:
+          UserError: it could not be written.
+        """
+        with runs.saving(self.run.path):
+            self.writer.flush()
+            if not any(self.run.tensorboard.rglob("*tfevents*")):  # Somebody has deleted them.
+                self.run.make_folders()
+                self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
+            history.flush(self.run.log, self.run.tensorboard)
 
     def close(self) -> None:
         """Closes the files, after writing what they have not written yet.
@@ -29,10 +52,7 @@ class Recorder:
           UserError: that could not be written.
         """
         with runs.saving(self.run.path):
-            try:
-                self.writer.close()
-            finally:
-                self.log.close()
+            self.writer.close()
 
     def record_step(
         self, step: int, losses: Mapping[str, float], x: tf.Tensor, y: tf.Tensor
@@ -51,7 +71,7 @@ class Recorder:
     def record_epoch(
         self, step: int, epoch: int, losses: Mapping[str, float], validation_accuracy: float | None
     ) -> None:
-        """Ends an epoch: a line on the screen, and at epochs 1, 2, 5, 10, 20, … the pictures."""
+        """Ends an epoch: a line in the log and on the screen."""
         figures = dict(losses)
         if validation_accuracy is not None:
             figures["Validation Accuracy"] = validation_accuracy
@@ -59,18 +79,26 @@ class Recorder:
                 tf.summary.scalar("Validation Accuracy", validation_accuracy)
         line = self._log(step, figures)
         tqdm.write(f"Epoch {epoch}/{self.model.flags.n_epochs}: {line}")
+
+    def draw(self, step: int, epoch: int) -> None:
+        """Draws the pictures, at epochs 1, 2, 5, 10, 20, …"""
         if str(epoch).rstrip("0") in ("1", "2", "5") and epoch < self.model.flags.n_epochs:
             with self.writer.as_default(step=step):
                 pictures.write(pictures.usual(self.model, self.data), self.run, step)
-        self.writer.flush()
 
     def record_end(self, step: int, epoch: int) -> None:
-        """Ends the training with the model of this epoch: its pictures and its test accuracy."""
+        """Ends the training with the model of this epoch: its pictures and its test accuracy.
+
+        They have an event file of their own, so that a run that ends again has them once.
+        """
         test_accuracy = accuracy(self.model, self.data.test)
-        with self.writer.as_default(step=step):
+        writer = tf.summary.create_file_writer(
+            str(self.run.tensorboard), filename_suffix=history.EVENTS_OF_END
+        )
+        with contextlib.closing(writer), writer.as_default(step=step):
             if test_accuracy is not None:
-                tf.summary.scalar("Test Accuracy", test_accuracy)
-                line = self._log(step, {"Test Accuracy": test_accuracy})
+                tf.summary.scalar(history.TEST_ACCURACY, test_accuracy)
+                line = self._log(step, {history.TEST_ACCURACY: test_accuracy})
                 tqdm.write(f"Best epoch on validation images: {epoch}; {line}")
             pictures.write(pictures.usual(self.model, self.data, at_end=True), self.run, step)
         projector.write(self.model, self.data, self.run)
@@ -78,7 +106,9 @@ class Recorder:
 
     def _log(self, step: int, losses: Mapping[str, float]) -> str:
         line = ", ".join([f"step {step}", *(f"{name} {loss:.6g}" for name, loss in losses.items())])
-        self.log.write(f"{line}\n")
+        self.run.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.run.log, "a", encoding="utf-8") as log:
+            log.write(f"{line}\n")
         return line
 
 

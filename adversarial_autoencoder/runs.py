@@ -1,24 +1,22 @@
 """One run's folder: made, found, resumed; its checkpoints and exported models.
 
-By hand and not `tf.train.CheckpointManager`: a checkpoint is written into a temporary folder which
-then takes its name in one step, so that it is there whole or not at all. TensorFlow stores a
-checksum with every tensor; a checkpoint that does not read back is passed over for the one before.
+A checkpoint that does not read back is passed over for the one before.
 """
 
 import contextlib
 import datetime
-import errno
+import json
 import os
 import pathlib
-import re
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from adversarial_autoencoder import averaging, options
+from adversarial_autoencoder import checkpoints, flagfiles, locks, options
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.files import saving, write_atomically
 
 import keras
 import tensorflow as tf
@@ -30,6 +28,11 @@ class Run:
     """A folder under `Results/<model name>/`. Nothing is written before `create`."""
 
     def __init__(self, path: pathlib.Path):
+        self._set_path(path)
+        self.keep_every = 0  # Steps; checkpoints of their multiples are not dropped.
+        self._flag_text = ""  # Of `flags.txt`, should it be deleted while the run is trained.
+
+    def _set_path(self, path: pathlib.Path) -> None:
         self.path = path
         self.checkpoints = path / "Saved_models"
         self.tensorboard = path / "Tensorboard"
@@ -37,24 +40,95 @@ class Run:
         self.log = path / "log" / "log.txt"
         self.flagfile = path / "flags.txt"
         self.metrics = path / "metrics.json"
-        self.keep_every = 0  # Steps; checkpoints of their multiples are not dropped.
+        self.machines = path / "machines.json"
 
     def create(self, model_name: str, flag_lines: Sequence[str], data: Dataset) -> None:
         """Makes the folder, with `flags.txt` in it.
+
+        Where the folder is there already, another run began at the same time: it takes the next.
 
         Raises:
           UserError: the folder cannot be written.
         """
         with saving(self.path):
-            for folder in (self.checkpoints, self.tensorboard, self.images, self.log.parent):
-                folder.mkdir(parents=True)
+            while True:
+                try:
+                    self.path.mkdir(parents=True)
+                    break
+                except FileExistsError:
+                    if not self.path.is_dir():
+                        raise
+                    now = _now()
+                    self._set_path(self.path.with_name(now + self.path.name[len(now) :]))
             lines = [f"# model: {model_name}", f"# data: {data.fingerprint}", *flag_lines]
-            write_atomically(self.flagfile, "\n".join(lines) + "\n")
+            self._flag_text = "\n".join(lines) + "\n"
+            self.make_folders()
+
+    def make_folders(self) -> None:
+        """Makes the folders, and `flags.txt`, where they are not there, or not any more."""
+        for folder in (self.checkpoints, self.tensorboard, self.images, self.log.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        if self._flag_text and not self.flagfile.exists():
+            write_atomically(self.flagfile, self._flag_text)
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Holds the run, which only one process at a time may train, within a `with` block.
+
+        Raises:
+          UserError: another process holds it, or the folder cannot be written.
+        """
+        with contextlib.ExitStack() as stack:
+            with saving(self.path):
+                lock = locks.held(self.path / "lock", f"{self.path} is being trained")
+                stack.enter_context(lock)
+            yield
+
+    def note_machine(self, machine: Mapping[str, object]) -> str | None:
+        """Stores what this machine's rounding depends on, beside where the run was trained before.
+
+        Args:
+          machine: see `provenance.machine`.
+
+        Returns:
+          What differs from where it was trained before; None if nothing does.
+
+        Raises:
+          UserError: it could not be stored.
+        """
+        try:
+            before = json.loads(self.machines.read_text(encoding="utf-8"))
+            others = [other for other in before if dict(other) != machine]
+        except (OSError, ValueError, TypeError):  # Gone or damaged: nothing to compare with.
+            before = others = []
+        if machine not in before:
+            with saving(self.path):
+                write_atomically(self.machines, json.dumps([*before, machine], indent=2) + "\n")
+        if not others:
+            return None
+        keys = sorted({*others[-1], *machine})
+        pairs = ((key, others[-1].get(key, "none"), machine.get(key, "none")) for key in keys)
+        differing = [(key, f"{old} → {new}") for key, old, new in pairs if old != new]
+        return ", ".join(key if len(told) > 60 else f"{key} {told}" for key, told in differing)
+
+    def flag_lines(self) -> list[str]:
+        """Returns the lines of `flags.txt`.
+
+        Raises:
+          UserError: it cannot be read, or is not text.
+        """
+        try:
+            lines = flagfiles.read_lines(self.flagfile)
+        except UserError as error:
+            raise UserError(f"{error}; or give another --run") from None
+        self._flag_text = "\n".join(lines) + "\n"
+        return lines
 
     def comment(self, key: str) -> str | None:
         """Returns what the line `# key: …` of `flags.txt` says, or None."""
-        found = re.search(rf"^# {key}: (.*)$", self.flagfile.read_text(), re.MULTILINE)
-        return found and found[1]
+        start = f"# {key}: "
+        found = (line.removeprefix(start) for line in self.flag_lines() if line.startswith(start))
+        return next(found, None)
 
     def save(self, state: tf.train.Checkpoint, step: int, score: float | None = None) -> None:
         """Writes a checkpoint and drops the oldest ones.
@@ -71,21 +145,17 @@ class Run:
         partial = self.checkpoints / f"partial-{step:09d}"
         with saving(self.path):
             try:
+                self.make_folders()
                 self._remove_partial()
                 # A whole one of this step holds the same: never taken away to be replaced.
-                if not _is_whole(target):
-                    state.write(str(partial / "checkpoint"))
-                    if score is not None:
-                        (partial / "score.txt").write_text(repr(score))
-                    for path in partial.iterdir():
-                        _flush_to_disk(path)
-                    shutil.rmtree(target, ignore_errors=True)
-                    partial.rename(target)
+                if not checkpoints.is_whole(target):
+                    checkpoints.write(state, partial, target, score)
             finally:
                 self._remove_partial()
-        for old, folder in self._stored()[CHECKPOINTS_KEPT:]:
+        best = self.best_step()
+        for old, folder in checkpoints.stored(self.checkpoints)[CHECKPOINTS_KEPT:]:
             is_chosen = bool(old and self.keep_every) and old % self.keep_every == 0
-            if old != self.best_step() and not is_chosen:
+            if old != best and not is_chosen:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def export(self, networks: Mapping[str, keras.Model]) -> None:
@@ -95,6 +165,7 @@ class Run:
           UserError: it could not be written; what was there before is untouched.
         """
         with saving(self.path):
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
             for name, network in networks.items():
                 partial = self.checkpoints / f"partial-{name}.keras"
                 try:
@@ -113,7 +184,10 @@ class Run:
 
     def best_step(self) -> int | None:
         """Returns the step of the stored checkpoint with the highest score, or None."""
-        scores = {step: _score(folder) for step, folder in self._stored()}
+        scores = {}
+        for step, folder in checkpoints.stored(self.checkpoints):
+            with contextlib.suppress(UserError):
+                scores[step] = checkpoints.score(folder)
         scored = [step for step in scores if scores[step] is not None]
         return max(scored, key=scores.get, default=None)  # Of equals the last, stored first here.
 
@@ -130,16 +204,31 @@ class Run:
         Raises:
           UserError: there is none.
         """
-        while stored := dict(self._stored()):
+        if best:
+            for _, folder in checkpoints.stored(self.checkpoints):
+                try:
+                    checkpoints.score(folder)
+                except UserError:
+                    self._put_aside(folder)
+        passed_over = set()  # On a read-only disk they stay where they are.
+        while steps := dict(checkpoints.stored(self.checkpoints)).keys() - passed_over:
             step = self.best_step() if best else None
-            step = max(stored) if step is None else step
-            if _is_whole(stored[step]):
-                self._read(state, stored[step])
+            step = step if step in steps else max(steps)
+            folder = dict(checkpoints.stored(self.checkpoints))[step]
+            if checkpoints.is_whole(folder):
+                checkpoints.read(state, folder)
                 return step
-            print(f"Warning: {stored[step]} is damaged: passed over for another.", file=sys.stderr)
-            with saving(self.path):  # Out of the way, or it would count among the newest.
-                stored[step].rename(self.checkpoints / f"damaged-{time.time_ns()}-{step:09d}")
+            self._put_aside(folder)
+            passed_over.add(step)
         raise UserError(f"{self.path} holds no checkpoint that can be read: start a new run")
+
+    def _put_aside(self, folder: pathlib.Path) -> None:
+        """Out of the way, or a damaged checkpoint would count among the newest."""
+        if not folder.exists():  # The process that trains the run has dropped it meanwhile.
+            return
+        print(f"Warning: {folder} is damaged: passed over for another.", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            folder.rename(self.checkpoints / f"damaged-{time.time_ns()}-{folder.name[-9:]}")
 
     def restore_exactly(self, state: tf.train.Checkpoint, epoch: int, steps_per_epoch: int) -> int:
         """Loads the checkpoint of an epoch and returns its step.
@@ -147,7 +236,7 @@ class Run:
         Raises:
           UserError: it was not kept, or is damaged.
         """
-        folders = dict(self._stored())
+        folders = dict(checkpoints.stored(self.checkpoints))
         step = epoch * steps_per_epoch
         if step not in folders:
             kept = sorted(s // steps_per_epoch for s in folders if s % steps_per_epoch == 0)
@@ -155,19 +244,10 @@ class Run:
                 f"--epoch={epoch} was not kept in {self.path}, which has the epochs "
                 f"{', '.join(map(str, kept)) or 'none'}: train with --keep_every to keep more"
             )
-        if not _is_whole(folders[step]):
+        if not checkpoints.is_whole(folders[step]):
             raise UserError(f"{folders[step]} is damaged: give another --epoch, or none")
-        self._read(state, folders[step])
+        checkpoints.read(state, folders[step])
         return step
-
-    def _read(self, state: tf.train.Checkpoint, folder: pathlib.Path) -> None:
-        try:
-            state.read(str(folder / "checkpoint")).assert_consumed()
-        except (AssertionError, ValueError) as error:
-            raise UserError(
-                f"{folder} does not fit the networks of this version, and was made by another: "
-                "use that one, or start a new run"
-            ) from error
 
     def of_epoch(self, epoch: int) -> "Run":
         """Returns the run with places of their own for this epoch's figures and pictures."""
@@ -180,7 +260,7 @@ class Run:
 
     def newest_step(self) -> int | None:
         """Returns the step of the newest checkpoint, or None."""
-        return next((step for step, _ in self._stored()), None)
+        return next((step for step, _ in checkpoints.stored(self.checkpoints)), None)
 
     def _load_network(self, name: str) -> keras.Model:
         path = self.checkpoints / f"{name}.keras"
@@ -188,12 +268,6 @@ class Run:
             return keras.models.load_model(path, compile=False)
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read: train the run first") from error
-
-    def _stored(self) -> list[tuple[int, pathlib.Path]]:
-        """The checkpoints, newest first."""
-        folders = self.checkpoints.glob("checkpoint-*")
-        named = [(re.fullmatch(r"checkpoint-(\d+)", folder.name), folder) for folder in folders]
-        return sorted(((int(found[1]), folder) for found, folder in named if found), reverse=True)
 
     def _remove_partial(self) -> None:
         """Clears away what a save that failed or was killed has left."""
@@ -226,9 +300,14 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
         with_checkpoint = [path for path in found if Run(path).newest_step() is not None]
         run = Run(max(with_checkpoint or found, key=lambda path: path.name))
     trained = run.comment("model")
+    if trained is None:
+        raise UserError(
+            f"{run.flagfile} is damaged, since it names no model: give another --run, or put back "
+            "the file"
+        )
     if trained != model_name:
         raise UserError(f"{run.path} is a run of {trained}, not of {model_name}")
-    options.adopt(flags, run.flagfile.read_text().splitlines(), str(run.flagfile))
+    options.adopt(flags, run.flag_lines(), str(run.flagfile))
     return run
 
 
@@ -248,39 +327,14 @@ def check_data(run: Run, data: Dataset) -> None:
         )
 
 
-@contextlib.contextmanager
-def saving(path: pathlib.Path) -> Iterator[None]:
-    """Turns a failure to write below `path` into one line for the user."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        kept = Run(path).newest_step()
-        advice = "; make room there, or give another folder"
-        if kept is not None:
-            advice = f"; the checkpoint of step {kept} is kept: make room, then --train --resume"
-        raise UserError(
-            f"cannot write {path}: {'the disk is full' if full else reason}{advice}"
-        ) from error
-
-
-def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-    """Writes a file so that it is there whole or as it was before, also after a power cut."""
-    partial = path.with_name(f"partial-{path.name}")
-    try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        _flush_to_disk(partial)
-        os.replace(partial, path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+def _now() -> str:
+    """How the name of a run's folder begins; of one length, and in the order of time."""
+    return datetime.datetime.now().strftime("%Y-%m-%d_%H.%M.%S.%f")
 
 
 def _folder_name(flags: options.Flags, model_name: str) -> str:
-    now = datetime.datetime.now().strftime("%Y-%m-%d_%H.%M.%S.%f")
     parts = (
-        now,
+        _now(),
         flags.z_dim,
         flags.learning_rate,
         flags.batch_size,
@@ -289,33 +343,3 @@ def _folder_name(flags: options.Flags, model_name: str) -> str:
         model_name,
     )
     return "_".join(str(part) for part in parts)
-
-
-def checkpoint(model: tf.Module, ema: averaging.ExponentialMovingAverage) -> tf.train.Checkpoint:
-    """Returns all that a run needs to go on: weights, optimizers' slots, the step, averages."""
-    return tf.train.Checkpoint(model=model, ema=ema)
-
-
-def _is_whole(folder: pathlib.Path) -> bool:
-    """Whether every tensor of the checkpoint reads back with the checksum it was written with."""
-    try:
-        reader = tf.train.load_checkpoint(str(folder / "checkpoint"))
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)
-    except Exception:  # The reader has an exception of another type for each kind of damage.
-        return False
-    return True
-
-
-def _score(folder: pathlib.Path) -> float | None:
-    """How good the checkpoint is, or None where nobody said."""
-    try:
-        return float((folder / "score.txt").read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _flush_to_disk(path: pathlib.Path) -> None:
-    """Waits until the file has reached the disk, so that a power cut keeps it."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())

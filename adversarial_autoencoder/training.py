@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from adversarial_autoencoder import (
     averaging,
+    checkpoints,
     display,
     evaluation,
     explorer,
@@ -72,7 +73,7 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
         step = train(model, ema, data, run, flags)
     else:
         runs.check_data(run, data)
-        state = runs.checkpoint(model, ema)
+        state = checkpoints.of(model, ema)
         if flags.epoch:
             per_epoch = steps_per_epoch(data, flags.batch_size)
             step = run.restore_exactly(state, flags.epoch, per_epoch)
@@ -112,20 +113,36 @@ def train(
       The number of steps that the model is trained for.
 
     Raises:
-      UserError: a loss is no longer finite, or the run's folder cannot be written. The last good
-        checkpoint stays.
-      SystemExit: after Ctrl-C or SIGTERM, once the step is finished and saved.
+      UserError: a loss is no longer finite, the run's folder cannot be written, or another process
+        trains the run. The last good checkpoint stays.
+      SystemExit: after Ctrl-C, SIGTERM or SIGHUP, once the step is finished and saved.
     """
-    per_epoch = steps_per_epoch(data, flags.batch_size)
-    state = runs.checkpoint(model, ema)
     flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
+    if not flags.resume:
+        run.create(model.NAME, flag_lines, data)
+    with run.training():
+        return _train(model, ema, data, run, flags, flag_lines)
+
+
+def _train(
+    model: Model,
+    ema: ExponentialMovingAverage,
+    data: Dataset,
+    run: runs.Run,
+    flags: options.Flags,
+    flag_lines: Sequence[str],
+) -> int:
+    per_epoch = steps_per_epoch(data, flags.batch_size)
+    state = checkpoints.of(model, ema)
     if flags.resume:
         runs.check_data(run, data)
         step = run.restore(state)
         print(f"Going on with {run.path} at step {step}.")
+        if differing := run.note_machine(provenance.machine()):
+            print(f"Its end will differ by rounding from an unbroken run's: {differing}.")
     else:
         step = 0
-        run.create(model.NAME, flag_lines, data)
+        run.note_machine(provenance.machine())
         _save(model, ema, state, run, step)
     run.keep_every = flags.keep_every * per_epoch
     batches = Batches(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
@@ -135,7 +152,7 @@ def train(
 
     with (
         Stopping() as stopping,
-        contextlib.closing(Recorder(model, data, run, flag_lines)) as recorder,
+        contextlib.closing(Recorder(model, data, run, flag_lines, step)) as recorder,
         tqdm(total=last_step, initial=step, unit="step", disable=None) as bar,
     ):
         while step < last_step:
@@ -155,23 +172,32 @@ def train(
                 if step == epoch_end:
                     with ema.in_place():
                         score = accuracy(model, data.validation)
-                    _save(model, ema, state, run, step, score)
-                    with ema.in_place():
                         recorder.record_epoch(step, step // per_epoch, losses, score)
+                    try:
+                        with ema.in_place():
+                            recorder.draw(step, step // per_epoch)
+                    finally:  # Pictures that cannot be drawn should not cost the epoch.
+                        recorder.flush()
+                        _save(model, ema, state, run, step, score)
                     order = batches.order(step)
             if stopping.signal and step < last_step:
                 if step != epoch_end:
+                    recorder.flush()
                     _save(model, ema, state, run, step)
                 bar.close()
                 print(f"Stopped at step {step} of {last_step}, all saved. To go on:")
-                words = ["python", sys.argv[0], "--train", "--resume", f"--run={run.path}"]
-                print(f"  {shlex.join(words)}")
+                print(f"  {_to_go_on(run)}")
                 raise SystemExit(128 + stopping.signal)
         if run.best_step() is not None:
             step = run.restore(state, best=True)
-        with ema.in_place(), runs.saving(run.path):
-            run.export(model.exports())
-            recorder.record_end(step, step // per_epoch)
+        try:
+            with ema.in_place(), runs.saving(run.path):
+                run.export(model.exports())
+                recorder.record_end(step, step // per_epoch)
+        except (KeyboardInterrupt, SystemExit):  # A second signal.
+            print("Stopped before the pictures of the end were all drawn; the training is finished")
+            print(f"and saved. To have them:\n  {_to_go_on(run)}")
+            raise
     print(f"Finished: {run.path}")
     print(f"Watch it: tensorboard --logdir {shlex.quote(str(run.tensorboard))}")
     if stopping.signal:
@@ -237,23 +263,39 @@ def evaluate(model: Model, data: Dataset, run: runs.Run, step: int, judge: Judge
 
 
 class Stopping:
-    """Notes Ctrl-C and SIGTERM, so that the step can be finished; a second one ends at once."""
+    """Notes Ctrl-C, SIGTERM and SIGHUP, so that the step can be finished; a second ends at once.
+
+    SIGHUP comes when a terminal is closed, often twice, so it never ends at once; under `nohup` it
+    is ignored.
+    """
 
     def __init__(self):
         self.signal = 0
 
     def __enter__(self) -> "Stopping":
-        self._previous = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        self._previous = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)
 
     def _note(self, number: int, frame: object) -> None:
+        if self.signal and number == getattr(signal, "SIGHUP", None):
+            return
+        if self.signal:
+            self.__exit__()  # A third ends at once in any case.
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         self.signal = number
-        signal.signal(number, self._previous[number])
-        print("\nFinishing the step, then saving …", file=sys.stderr)
+        with contextlib.suppress(OSError, RuntimeError):  # The screen may just be written to.
+            print("\nFinishing what is begun, then saving …", file=sys.stderr)
+
+
+def _to_go_on(run: runs.Run) -> str:
+    return shlex.join(["python", sys.argv[0], "--train", "--resume", f"--run={run.path}"])
 
 
 def _where_data_lie(data: Dataset, flags: options.Flags) -> dict[str, str | None]:

@@ -7,8 +7,9 @@ A recipe is a flag file whose first comment names its script (`python part3_styl
 `--noevaluate` trains only. All other flags, such as `--data_dir` or `--n_epochs=1`, go to the
 script, behind the recipe's.
 
-Ctrl-C and SIGTERM stop it when the step is saved. The same command again goes on from there, as it
-does after a crash; what is done is not repeated, unless the run or its `metrics.json` was deleted.
+Ctrl-C, SIGTERM and SIGHUP stop it when the step is saved. The same command again goes on from
+there, as it does after a crash; what is done is not repeated, unless the run or its `metrics.json`
+was deleted.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from adversarial_autoencoder import options, runs
+from adversarial_autoencoder import flagfiles, options, runs
 from adversarial_autoencoder.errors import UserError
 
 from absl import flags as absl_flags
@@ -114,14 +115,17 @@ class Seed:
 
 @contextlib.contextmanager
 def signals_passed_on(process):
-    """Sends Ctrl-C and SIGTERM on to the process; gives the list of those that came."""
+    """Sends Ctrl-C, SIGTERM and SIGHUP on to the process; gives the list of those that came."""
     received = []
 
     def pass_on(number, frame):
         received.append(number)
         process.send_signal(number)
 
-    previous = {n: signal.signal(n, pass_on) for n in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # Under nohup it is.
+        numbers.append(signal.SIGHUP)
+    previous = {n: signal.signal(n, pass_on) for n in numbers}
     try:
         yield received
     finally:
@@ -144,6 +148,7 @@ def parse(argv):
     if {"--help", "-help", "-h"} & {*words}:
         print(__doc__.strip())
         raise SystemExit(0)
+    flags.results_dir = options.expand_home("results_dir", flags.results_dir)
     if not flags.recipe:
         raise options.CommandLineError("give --recipe=..., a flag file such as those in recipes/")
     numbers = {int(word) for word in flags.seeds if word.isdecimal()}
@@ -163,8 +168,8 @@ def read_recipe(path, words):
     """
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
-        words = absl_flags.FlagValues().read_flags_from_files([f"--flagfile={path}", *words])
-    except (absl_flags.Error, OSError, UnicodeError) as error:
+        words = flagfiles.expand([f"--flagfile={path}", *words])
+    except (OSError, UnicodeError, UserError) as error:
         raise options.CommandLineError(f"the recipe {path} cannot be read: {error}") from None
     found = re.search(r"^#.*\bpython3? +(\S+\.py)\b", text, re.MULTILINE)
     if found is None:

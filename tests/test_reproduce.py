@@ -52,7 +52,7 @@ if "train" in words:
     save(0)
     if mode == "wait for a signal":
         received = []
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, frame: received.append(number))
         (here / "partial").write_text(str(os.getpid()))
         (here / "partial").rename(here / "waiting")
@@ -211,23 +211,24 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_does_not_block(settin
     assert all("--resume" not in call for call in setting.calls())
 
 
-def test_sigterm_is_passed_on_and_the_same_command_goes_on(setting, capsys, monkeypatch):
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_are_passed_on_and_the_same_command_goes_on(sent, setting, capsys, monkeypatch):
     def ended_without_being_passed_on(number, frame):
         raise AssertionError
 
-    before = signal.signal(signal.SIGTERM, ended_without_being_passed_on)
+    before = signal.signal(sent, ended_without_being_passed_on)
     monkeypatch.setattr(sys, "argv", setting.words())
     setting.mode("wait for a signal")
     thread = threading.Thread(
-        target=setting.signal_when_it_waits, args=[lambda: os.kill(os.getpid(), signal.SIGTERM)]
+        target=setting.signal_when_it_waits, args=[lambda: os.kill(os.getpid(), sent)]
     )
     thread.start()
     with pytest.raises(SystemExit) as stop:
         setting.reproduce()
     thread.join()
-    assert signal.signal(signal.SIGTERM, before) is ended_without_being_passed_on
-    assert stop.value.code == 143
-    assert json.loads((setting.folder / "received.txt").read_text()) == [signal.SIGTERM]
+    assert signal.signal(sent, before) is ended_without_being_passed_on
+    assert stop.value.code == 128 + sent
+    assert json.loads((setting.folder / "received.txt").read_text()) == [sent]
     told = f"To go on, the same command again: python {shlex.join(setting.words())}\n"
     assert capsys.readouterr().out.endswith(told)
     assert len(setting.calls()) == 1

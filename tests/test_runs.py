@@ -3,8 +3,9 @@ import errno
 import os
 import pathlib
 import shutil
+import struct
 
-from adversarial_autoencoder import layers, options, runs
+from adversarial_autoencoder import checkpoints, layers, options, runs
 from adversarial_autoencoder.errors import UserError
 
 import keras
@@ -109,13 +110,38 @@ def test_a_best_checkpoint_that_is_damaged_gives_way_to_the_next_best(tmp_path, 
     assert run.best_step() == 2
 
 
-@pytest.mark.parametrize("content", ["", "much", "[1"])
-def test_a_score_that_cannot_be_read_does_not_count(content, tmp_path, data):
+def test_a_score_that_is_no_number_never_wins(tmp_path, data):
     run = make_run(tmp_path, data)
-    for step, score in ((1, 0.5), (2, 0.9)):
+    for step, score in ((1, 0.5), (2, float("nan")), (3, None)):
         run.save(state(Model()), step, score)
-    (run.checkpoints / "checkpoint-000000002" / "score.txt").write_text(content)
     assert run.best_step() == 1 and run.restore(state(Model()), best=True) == 1
+
+
+def test_a_score_has_the_checksum_of_its_checkpoint(tmp_path, data, capsys):
+    run = make_run(tmp_path, data)
+    for step, score in ((1, 0.5), (2, 0.9), (3, 0.7)):
+        run.save(state(Model()), step, score)
+    best = run.checkpoints / "checkpoint-000000002"
+    assert sorted(path.name.split(".")[1] for path in best.iterdir()) == [
+        "data-00000-of-00001",
+        "index",
+    ]
+    file = next(best.glob("*.data*"))
+    content = file.read_bytes()
+    place = content.index(struct.pack("<f", 0.9))
+    file.write_bytes(content[:place] + struct.pack("<f", 0.1) + content[place + 4 :])
+    assert run.restore(state(Model()), best=True) == 3
+    assert "checkpoint-000000002 is damaged" in capsys.readouterr().err
+
+
+def test_a_checkpoint_without_a_score_inside_is_told_in_one_line(tmp_path, data):
+    run = make_run(tmp_path, data)
+    folder = run.checkpoints / "checkpoint-000000002"
+    state(Model()).write(str(folder / "checkpoint"))
+    (folder / "score.txt").write_text("0.9")
+    assert run.best_step() is None
+    with pytest.raises(UserError, match="made by another"):
+        run.restore(state(Model()), best=True)
 
 
 def test_damaged_checkpoints_do_not_push_out_whole_ones(tmp_path, data):
@@ -183,7 +209,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, data, monkeypatch
     def fill_the_disk(folder):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(runs, "_flush_to_disk", fill_the_disk)
+    monkeypatch.setattr(checkpoints, "flush_to_disk", fill_the_disk)
     with pytest.raises(UserError, match="the disk is full; the checkpoint of step 10 is kept"):
         run.save(state(Model(0.5)), 20)
     model = Model()

@@ -1,0 +1,71 @@
+"""Writing files, whole or not at all; and what is said when that fails."""
+
+import contextlib
+import errno
+import os
+import pathlib
+from collections.abc import Iterator
+
+from adversarial_autoencoder import checkpoints
+from adversarial_autoencoder.errors import UserError
+
+import tensorflow as tf
+
+# What a failure to write means, and what can be done about it.
+_FULL = ("the disk is full", "make room")
+_FORBIDDEN = ("the permission to write there is missing", "get it")
+_READ_ONLY = ("the disk is read-only", "make it writable")
+_FAILURES = {
+    errno.ENOSPC: _FULL,
+    getattr(errno, "EDQUOT", errno.ENOSPC): _FULL,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _READ_ONLY,
+}
+
+
+@contextlib.contextmanager
+def saving(path: pathlib.Path) -> Iterator[None]:
+    """Turns a failure to write below `path` into one line for the user."""
+    try:
+        yield
+    except BrokenPipeError:  # That is the screen.
+        raise
+    except (OSError, tf.errors.OpError) as error:
+        reason, advice = _failure(error)
+        folders = (path, *path.parents)
+        run = next((folder for folder in folders if (folder / "flags.txt").is_file()), path)
+        kept = checkpoints.stored(run / "Saved_models")
+        if not kept:
+            advice += " there, or give another folder"
+        elif path.suffix == ".png":
+            advice = (
+                f"the training is safe: {advice}, then the script with --run={run} draws the "
+                "pictures, and with --train --resume too it goes on"
+            )
+        else:
+            advice = f"the checkpoint of step {kept[0][0]} is kept: {advice}, then --train --resume"
+        raise UserError(f"cannot write {path}: {reason}; {advice}") from error
+
+
+def _failure(error: Exception) -> tuple[str, str]:
+    """What went wrong with a write, and what to do about it."""
+    number = getattr(error, "errno", None)
+    text = str(error).lower()
+    for known in _FAILURES:  # TensorFlow gives the system's words, but not its number.
+        if number == known or os.strerror(known).lower() in text:
+            return _FAILURES[known]
+    lines = str(error).splitlines() or [type(error).__name__]
+    return getattr(error, "strerror", None) or lines[0], "mend that"
+
+
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+    """Writes a file so that it is there whole or as it was before, also after a power cut."""
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        checkpoints.flush_to_disk(partial)
+        os.replace(partial, path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
