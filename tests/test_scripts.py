@@ -686,6 +686,6 @@ def test_a_script_trains_from_python_and_gives_the_networks(npz, tmp_path):
         dataset=npz, results_dir=tmp_path, n_epochs=1, n_l1=16, n_l2=16, batch_size=10
     )
     encoder, decoder = run.load()
-    x = np.ones([2, 90], "float32")
-    assert decoder([np.eye(3, dtype="float32")[:2], encoder(x)]).shape == (2, 90)
+    z = encoder(np.ones([2, 90], "float32"))
+    assert decoder({"y": tf.eye(3)[:2], "z": z}).shape == (2, 90)
     assert run.path.parent.parent == tmp_path
