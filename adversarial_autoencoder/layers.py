@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from adversarial_autoencoder import randomness
+from adversarial_autoencoder.errors import UserError
 
 import keras
 import tensorflow as tf
@@ -212,10 +213,13 @@ def variables(networks: Iterable[keras.Model], *prefixes: str) -> list[keras.Var
     start of a name counts: `e_` is also found inside `d_dense_1`.
 
     Raises:
-      ValueError: a prefix fits no variable.
+      UserError: a prefix fits no variable.
     """
     found = [v for network in networks for v in network.trainable_variables]
     for prefix in prefixes:
         if not any(v.path.startswith(prefix) for v in found):
-            raise ValueError(f"no variable's name starts with {prefix!r}")
+            raise UserError(
+                f"no layer's name starts with {prefix}, by which a phase picks what it trains: name "
+                f'those that it should train so, such as name="{prefix}dense_1"'
+            )
     return [v for v in found if v.path.startswith(prefixes)]

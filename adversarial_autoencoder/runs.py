@@ -222,9 +222,10 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
         found = [path.parent for path in root.glob("*/flags.txt")]
         if not found:
             raise UserError(f"there is no run in {root}: train one first, with --train")
-        # A run that was killed before its first checkpoint should not hide the ones before it.
-        with_checkpoint = [path for path in found if Run(path).newest_step() is not None]
-        run = Run(max(with_checkpoint or found, key=lambda path: path.name))
+        # A run that ended before it was trained should not hide the ones before it.
+        steps = {path: Run(path).newest_step() for path in found}
+        usable = [path for path, step in steps.items() if step or (flags.resume and step == 0)]
+        run = Run(max(usable or found, key=lambda path: path.name))
     trained = run.comment("model")
     if trained != model_name:
         raise UserError(f"{run.path} is a run of {trained}, not of {model_name}")

@@ -19,6 +19,7 @@ from adversarial_autoencoder import (
     evaluation,
     layers,
     options,
+    phases,
     pictures,
     projector,
     provenance,
@@ -44,6 +45,8 @@ LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the 
 def set_up(flags: options.Flags) -> None:
     """Makes TensorFlow repeat itself bit for bit and sets the layers' precision."""
     tf.config.experimental.enable_op_determinism()
+    # For draws that name no seed, in a layer or loss that somebody adds: they too repeat.
+    keras.utils.set_random_seed(flags.seed % 2**32)
     keras.mixed_precision.set_global_policy(flags.precision)
 
 
@@ -119,6 +122,11 @@ def train(
     flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
     if flags.resume:
         runs.check_data(run, data)
+    phases.check(model)
+    batches = Batches(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
+    # Before the run's folder is made: an error in the train step leaves none behind.
+    train_steps = step_loop(model, batches, ema)
+    if flags.resume:
         step = run.restore(state)
         print(f"Going on with {run.path} at step {step}.")
     else:
@@ -126,8 +134,6 @@ def train(
         run.create(model.NAME, flag_lines, data)
         _save(model, ema, state, run, step)
     run.keep_every = flags.keep_every * per_epoch
-    batches = Batches(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
-    train_steps = step_loop(model, batches, ema)
     order = batches.order(step)
     last_step = flags.n_epochs * per_epoch
 
