@@ -219,7 +219,7 @@ def variables(networks: Iterable[keras.Model], *prefixes: str) -> list[keras.Var
     for prefix in prefixes:
         if not any(v.path.startswith(prefix) for v in found):
             raise UserError(
-                f"no layer's name starts with {prefix}, by which a phase picks what it trains: name "
-                f'those that it should train so, such as name="{prefix}dense_1"'
+                f"no layer's name starts with {prefix}, by which a phase picks what it trains: "
+                f'name those layers so, for example name="{prefix}dense_1"'
             )
     return [v for v in found if v.path.startswith(prefixes)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from adversarial_autoencoder import inference, pictures, projector, runs
+from adversarial_autoencoder import dashboard, grids, inference, pictures, projector, runs
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.model import Model
 
@@ -21,6 +21,9 @@ class Recorder:
             self.writer = tf.summary.create_file_writer(str(run.tensorboard))
             with self.writer.as_default(step=0):
                 tf.summary.text("Flags", _table(flag_lines))
+                dashboard.write_hyperparameters(model, run)
+                if not model.flags.resume:  # Once: it stays the same.
+                    dashboard.write_graph(model)
 
     def close(self) -> None:
         """Closes the files, after writing what they have not written yet.
@@ -45,7 +48,11 @@ class Recorder:
             for name, values in self.model.histograms(x, y, tf.constant(step, tf.int64)).items():
                 tf.summary.histogram(name, values)
             shape = (-1, *self.data.image_shape)
-            for name, images in self.model.example_images(x[:10], y[:10]).items():
+            examples = self.model.example_images(x[:10], y[:10])
+            if len(examples) == 2:
+                pairs = grids.reconstructions(self.data, *examples.values())
+                tf.summary.image(f"{pictures.TAG}/inputs_and_reconstructions", pairs[np.newaxis])
+            for name, images in examples.items():
                 tf.summary.image(name, tf.reshape(images, shape), max_outputs=10)
 
     def record_epoch(

@@ -14,7 +14,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 from adversarial_autoencoder import (
+    advice,
     averaging,
+    dashboard,
     display,
     evaluation,
     layers,
@@ -31,12 +33,12 @@ from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.judge import Judge
 from adversarial_autoencoder.model import Model
+from adversarial_autoencoder.progress import ProgressBar
 from adversarial_autoencoder.recorder import Recorder, accuracy
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 STEPS_PER_CALL = 10  # Steps inside one call of a tf.function; a signal waits for so many.
 LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the series.
@@ -48,6 +50,8 @@ def set_up(flags: options.Flags) -> None:
     # For draws that name no seed, in a layer or loss that somebody adds: they too repeat.
     keras.utils.set_random_seed(flags.seed % 2**32)
     keras.mixed_precision.set_global_policy(flags.precision)
+    if warning := advice.slow_precision(flags.precision):
+        print(warning, file=sys.stderr)
 
 
 def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
@@ -133,6 +137,7 @@ def train(
         step = 0
         run.create(model.NAME, flag_lines, data)
         _save(model, ema, state, run, step)
+    logdir = dashboard.link(model, run)
     run.keep_every = flags.keep_every * per_epoch
     order = batches.order(step)
     last_step = flags.n_epochs * per_epoch
@@ -140,7 +145,7 @@ def train(
     with (
         Stopping() as stopping,
         contextlib.closing(Recorder(model, data, run, flag_lines)) as recorder,
-        tqdm(total=last_step, initial=step, unit="step", disable=None) as bar,
+        ProgressBar(step, last_step, per_epoch) as bar,
     ):
         while step < last_step:
             epoch_end = (step // per_epoch + 1) * per_epoch
@@ -149,9 +154,8 @@ def train(
             if not_finite >= 0:
                 raise UserError(_not_finite(f"a loss of step {int(not_finite) + 1}", run))
             losses = {name: float(loss) for name, loss in losses.items()}
-            bar.update(call_end - step)
-            bar.set_postfix({name: f"{loss:.4f}" for name, loss in losses.items()}, refresh=False)
             step = call_end
+            bar.show(step, losses)
 
             with runs.saving(run.path):
                 if step % LOG_EVERY == 0:
@@ -177,7 +181,9 @@ def train(
             run.export(model.exports())
             recorder.record_end(step, step // per_epoch)
     print(f"Finished: {run.path}")
-    print(f"Watch it: tensorboard --logdir {shlex.quote(str(run.tensorboard))}")
+    print(f"Watch it: tensorboard --logdir {shlex.quote(str(logdir))}")
+    if line := advice.short_run(model):
+        print(line)
     if stopping.signal:
         raise SystemExit(128 + stopping.signal)
     return step

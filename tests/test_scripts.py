@@ -108,7 +108,9 @@ def test_a_script_trains_and_draws_and_loads_its_run_again(name, pictures, start
     assert {path.name for path in (run / "images").iterdir()} == pictures
     printed = capsys.readouterr().out
     assert f"Finished: {run}" in printed
-    assert f"tensorboard --logdir {run}/Tensorboard" in printed
+    assert f"tensorboard --logdir {run.parent.parent}/tensorboard" in printed
+    (link,) = (run.parent.parent / "tensorboard").iterdir()
+    assert link.resolve() == (run / "Tensorboard").resolve()
     assert " Loss " in (run / "log" / "log.txt").read_text()
 
     for path in (run / "images").iterdir():
@@ -135,9 +137,13 @@ def test_the_event_file_holds_the_series_tags_the_flags_and_the_pictures(start):
         "Input Images",
         "Generated Images",
         "Flags",
-        "styles_from_prior",
-        "styles_from_test",
+        "_hparams_/session_start_info",
+        "1 pictures/inputs_and_reconstructions",
+        "1 pictures/styles_from_prior",
+        "1 pictures/styles_from_test",
     }
+    graphs = [event.graph_def for event in events(run) if event.graph_def]
+    assert len(graphs) == 1 and len(graphs[0]) < 3_000_000
     points = [
         (event.step, value.tag)
         for event in events(run)
@@ -163,8 +169,8 @@ def test_part_4_has_the_series_tags_and_an_accuracy_for_each_epoch(start):
         "Real Categorical Distribution",
         "Input Images",
         "Generated Images",
-        "confusion_matrix",
-        "mistakes",
+        "1 pictures/confusion_matrix",
+        "1 pictures/mistakes",
     }
     steps = {"Validation Accuracy": [], "Test Accuracy": []}
     for event in events(run):
