@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from adversarial_autoencoder import averaging, options
+from adversarial_autoencoder import averaging, layers, options
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 
@@ -98,7 +98,7 @@ class Run:
             for name, network in networks.items():
                 partial = self.checkpoints / f"partial-{name}.keras"
                 try:
-                    network.save(partial)
+                    layers.check_sizes(network).save(partial)
                     os.replace(partial, self.checkpoints / f"{name}.keras")
                 finally:
                     partial.unlink(missing_ok=True)
