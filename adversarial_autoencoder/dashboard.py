@@ -72,7 +72,11 @@ def write_hyperparameters(model: Model, run: runs.Run) -> None:
     """Writes them with the default writer; each run counts as a trial of its own."""
     from tensorboard.plugins.hparams import api  # Not for --help.
 
-    api.hparams(hyperparameters(model), trial_id=run.path.name)
+    try:
+        trial = short_names(model, run)[1]
+    except ValueError:  # A folder that was renamed.
+        trial = run.path.name
+    api.hparams(hyperparameters(model), trial_id=trial)
 
 
 def write_graph(model: Model) -> None:
