@@ -18,6 +18,7 @@ class ProgressBar(tqdm):
         self.per_epoch = per_epoch
         in_notebook = "ipykernel" in sys.modules  # Whose screen is no terminal.
         super().__init__(
+            desc="Epoch",
             total=last_step,
             initial=step,
             bar_format=FORMAT,
