@@ -18,23 +18,25 @@ class ProgressBar(tqdm):
         self.per_epoch = per_epoch
         in_notebook = "ipykernel" in sys.modules  # Whose screen is no terminal.
         super().__init__(
-            desc="Epoch",
+            desc=self._epoch(step, last_step),
             total=last_step,
             initial=step,
             bar_format=FORMAT,
             dynamic_ncols=True,
             disable=False if in_notebook else None,
         )
-        self.show(step, {})
 
     def show(self, step: int, losses: Mapping[str, float]) -> None:
         """Moves the bar to a step, with the losses of the one before."""
-        if self.disable:
-            return
-        epoch = min(step // self.per_epoch + 1, self.total // self.per_epoch)
-        self.set_description(f"Epoch {epoch}/{self.total // self.per_epoch}", refresh=False)
-        self.postfix = " ".join(f"{name} {loss:.3f}" for name, loss in abbreviate(losses).items())
+        if not self.disable:
+            self.set_description(self._epoch(step, self.total), refresh=False)
+            short = abbreviate(losses)
+            self.postfix = " ".join(f"{name} {loss:.3f}" for name, loss in short.items())
         self.update(step - self.n)
+
+    def _epoch(self, step: int, last_step: int) -> str:
+        n_epochs = last_step // self.per_epoch
+        return f"Epoch {min(step // self.per_epoch + 1, n_epochs)}/{n_epochs}"
 
 
 def abbreviate(losses: Mapping[str, float]) -> dict[str, float]:

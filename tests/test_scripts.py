@@ -231,7 +231,7 @@ def test_a_run_with_noise_averages_and_statistics_goes_on_to_the_same_weights(
     def interrupt(self, *names, **losses):
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(training.tqdm, "update", interrupt)
+    monkeypatch.setattr(training.ProgressBar, "update", interrupt)
     with pytest.raises(SystemExit):
         start("Supervised", "--train", word)
     monkeypatch.undo()
@@ -321,7 +321,7 @@ def test_a_run_stopped_by_a_signal_goes_on_to_the_same_weights(
         if len(calls) == stop_after_call:
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(training.tqdm, "update", record_and_interrupt)
+    monkeypatch.setattr(training.ProgressBar, "update", record_and_interrupt)
     with pytest.raises(SystemExit) as stop:
         start("Supervised", "--train")
     assert stop.value.code == 128 + number
