@@ -12,6 +12,7 @@ import tensorflow as tf
 
 # The shade between pairs of images and beside source images, dark enough to let digits shine.
 GROUND = 72
+CAPTION = 14  # Height of a line of words, in pixels.
 
 
 def grid(images: np.ndarray, n_columns: int, gap: int = 2, ground: int = 0) -> np.ndarray:
@@ -80,13 +81,16 @@ def styles(
     y = tf.tile(tf.eye(data.n_classes), [len(z), 1])
     x = model.decode(tf.repeat(z, data.n_classes, axis=0), y)
     fronts = [data.as_images(source) for source in sources]
-    return style_grid(
-        data.as_images(x), data.n_classes, np.concatenate(fronts, axis=2) if fronts else None
-    )
+    sources = np.concatenate(fronts, axis=2) if fronts else None
+    return style_grid(data.as_images(x), data.n_classes, sources, headings=data.class_names)
 
 
 def style_grid(
-    images: np.ndarray, n_classes: int, sources: np.ndarray | None = None, gap: int = 2
+    images: np.ndarray,
+    n_classes: int,
+    sources: np.ndarray | None = None,
+    gap: int = 2,
+    headings: Sequence[str] = (),
 ) -> np.ndarray:
     """Lays out one style a row and one class a column.
 
@@ -97,6 +101,7 @@ def style_grid(
       sources: [n_styles, height, width, channels], the image that each style was taken from; it
         stands in front of its row, set apart by a bar.
       gap: pixels between neighbours.
+      headings: of the columns, shortened to their width; none by default.
 
     Returns:
       uint8 [height, width, channels].
@@ -105,6 +110,15 @@ def style_grid(
       ValueError: there is not one source for each row.
     """
     picture = grid(images, n_classes, gap)
+    top = np.zeros((0, *picture.shape[1:]), np.uint8)
+    if headings:
+        width = images.shape[2]
+        cells = [
+            np.pad(_caption(name, width, picture.shape[2]), ((0, 0), (0, gap), (0, 0)))
+            for name in headings[:n_classes]
+        ]
+        top = np.concatenate(cells, axis=1)[:, : picture.shape[1]]
+        picture = np.concatenate([top, picture])
     if sources is None:
         return picture
     if len(sources) * n_classes != len(images):
@@ -112,7 +126,8 @@ def style_grid(
     height, _, channels = picture.shape
     space = np.zeros((height, 2 * gap, channels), np.uint8)
     bar = np.full((height, gap, channels), 255, np.uint8)
-    return np.concatenate([grid(sources, 1, gap), space, bar, space, picture], axis=1)
+    front = np.pad(grid(sources, 1, gap), ((len(top), 0), (0, 0), (0, 0)))
+    return np.concatenate([front, space, bar, space, picture], axis=1)
 
 
 def reconstructions(data: Dataset, x: tf.Tensor, x_hat: tf.Tensor) -> np.ndarray:
@@ -164,28 +179,38 @@ def mistakes(
       most: how many are shown, the first ones; fewer of large images.
 
     Returns:
-      uint8 [rows · tile height, n_columns · tile width, channels]: one dark row if there are none.
+      uint8 [heading + rows · tile height, n_columns · tile width, channels]; the heading says how
+      many of how many are shown.
     """
-    from PIL import Image, ImageDraw, ImageFont
-
     height, width, channels = images.shape[1:]
     scale = max(1, 56 // width)
-    caption = 14
     most = min(most, max(n_columns, 4_000_000 // (scale * scale * height * width)))
-    wrong = np.flatnonzero(np.asarray(labels) != np.asarray(predicted))[:most]
-    shape = [max(len(wrong), 1), scale * height + caption, scale * width, channels]
+    wrong = np.flatnonzero(np.asarray(labels) != np.asarray(predicted))
+    shown = wrong[:most]
+    shape = [max(len(shown), 1), scale * height + CAPTION, scale * width, channels]
     tiles = np.zeros(shape, np.uint8)
     n_letters = max(1, (scale * width // 6 - 3) // 2)
-    font = ImageFont.load_default(caption - 4)
-    for tile, k in zip(tiles, wrong, strict=False):
-        tile[:-caption] = images[k].repeat(scale, axis=0).repeat(scale, axis=1)
-        text = Image.new("L", (scale * width, caption))
+    for tile, k in zip(tiles, shown, strict=False):
+        tile[:-CAPTION] = images[k].repeat(scale, axis=0).repeat(scale, axis=1)
         true, taken_for = (class_names[of[k]][:n_letters] for of in (labels, predicted))
-        words = f"{true} > {taken_for}"
-        place = (scale * width // 2, caption // 2)
-        ImageDraw.Draw(text).text(place, words, fill=170, font=font, anchor="mm")
-        tile[-caption:] = np.asarray(text)[..., np.newaxis]
-    return grid(tiles, n_columns, gap=4)
+        tile[-CAPTION:] = _caption(f"{true} > {taken_for}", scale * width, channels)
+    picture = grid(tiles, n_columns, gap=4)
+    which = f"the first {len(shown)} of {len(wrong)}" if len(shown) < len(wrong) else len(wrong)
+    words = f"{which} wrong predictions in {len(images)} images: true > predicted"
+    return np.concatenate([_caption(words, picture.shape[1], channels), picture])
+
+
+def _caption(words: str, width: int, channels: int) -> np.ndarray:
+    """Words in grey on black, as many as fit, uint8 [CAPTION, width, channels]."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(CAPTION - 4)
+    while len(words) > 1 and font.getlength(words) > width:
+        words = words[:-1]
+    text = Image.new("L", (width, CAPTION))
+    place = (width // 2, CAPTION // 2)
+    ImageDraw.Draw(text).text(place, words, fill=170, font=font, anchor="mm")
+    return np.asarray(text)[..., np.newaxis].repeat(channels, axis=2)
 
 
 def sprite(

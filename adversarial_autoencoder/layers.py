@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from adversarial_autoencoder import randomness
+from adversarial_autoencoder.errors import UserError
 
 import keras
 import tensorflow as tf
@@ -186,6 +187,23 @@ def _initial_weights(initializer: str, seed: int, name: str) -> keras.Initialize
     raise ValueError(f"initializer {initializer!r} is not one of {', '.join(INITIALIZERS)}")
 
 
+def check_sizes(network: keras.Model) -> keras.Model:
+    """Returns the network, which refuses inputs in the wrong order if it has several.
+
+    Keras itself compares sizes until `predict` has been called once, and then no more: images of
+    `[z, y]` would be drawn as if nothing were wrong. Inputs times a vector of ones of their size,
+    which changes no number, must fit.
+    """
+    if len(network.inputs) < 2 or any(len(given.shape) != 2 for given in network.inputs):
+        return network
+    inputs = [keras.Input(g.shape[1:], dtype=g.dtype, name=g.name) for g in network.inputs]
+    checked = [
+        keras.layers.Rescaling([1.0] * g.shape[1], dtype=g.dtype, name=f"{g.name}_size")(g)
+        for g in inputs
+    ]
+    return keras.Model(inputs, network(checked), name=network.name)
+
+
 def redraw(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
     """Makes the next draws of dropout and noise a function of (seed, layer's name, step).
 
@@ -212,10 +230,13 @@ def variables(networks: Iterable[keras.Model], *prefixes: str) -> list[keras.Var
     start of a name counts: `e_` is also found inside `d_dense_1`.
 
     Raises:
-      ValueError: a prefix fits no variable.
+      UserError: a prefix fits no variable.
     """
     found = [v for network in networks for v in network.trainable_variables]
     for prefix in prefixes:
         if not any(v.path.startswith(prefix) for v in found):
-            raise ValueError(f"no variable's name starts with {prefix!r}")
+            raise UserError(
+                f"no layer's name starts with {prefix}, by which a phase picks what it trains: "
+                f'name those layers so, for example name="{prefix}dense_1"'
+            )
     return [v for v in found if v.path.startswith(prefixes)]

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags as absl_flags
 
+TAG = "1 pictures"  # TensorBoard sorts by tag: pictures stand before the batch of images.
 SHEET = 20  # Rows, and images in a row, of what `--generate` and `--visualize` draw.
 
 
@@ -59,7 +60,7 @@ def write(
     for name, picture in pictures.items():
         display.save_png(run.images / f"{name}.png", picture)
         if tensorboard_step is not None:
-            tf.summary.image(name, picture[np.newaxis], step=tensorboard_step)
+            tf.summary.image(f"{TAG}/{name}", picture[np.newaxis], step=tensorboard_step)
 
 
 def _predicted_labels(model: Model, data: Dataset) -> dict[str, np.ndarray]:

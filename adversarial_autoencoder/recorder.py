@@ -3,7 +3,16 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 
-from adversarial_autoencoder import explorer, history, inference, pictures, projector, runs
+from adversarial_autoencoder import (
+    dashboard,
+    explorer,
+    grids,
+    history,
+    inference,
+    pictures,
+    projector,
+    runs,
+)
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.model import Model
 
@@ -30,6 +39,8 @@ class Recorder:
             if not has_flags:
                 with self.writer.as_default(step=0):
                     tf.summary.text(history.FLAGS, _table(flag_lines))
+                    dashboard.write_hyperparameters(model, run)
+                    dashboard.write_graph(model)
         self.flush()
 
     def flush(self) -> None:
@@ -65,7 +76,11 @@ class Recorder:
             for name, values in self.model.histograms(x, y, tf.constant(step, tf.int64)).items():
                 tf.summary.histogram(name, values)
             shape = (-1, *self.data.image_shape)
-            for name, images in self.model.example_images(x[:10], y[:10]).items():
+            examples = self.model.example_images(x[:10], y[:10])
+            if len(examples) == 2:
+                pairs = grids.reconstructions(self.data, *examples.values())
+                tf.summary.image(f"{pictures.TAG}/inputs_and_reconstructions", pairs[np.newaxis])
+            for name, images in examples.items():
                 tf.summary.image(name, tf.reshape(images, shape), max_outputs=10)
 
     def record_epoch(

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from adversarial_autoencoder import checkpoints, flagfiles, locks, options
+from adversarial_autoencoder import checkpoints, flagfiles, layers, locks, options
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.files import saving, write_atomically
@@ -169,7 +169,7 @@ class Run:
             for name, network in networks.items():
                 partial = self.checkpoints / f"partial-{name}.keras"
                 try:
-                    network.save(partial)
+                    layers.check_sizes(network).save(partial)
                     os.replace(partial, self.checkpoints / f"{name}.keras")
                 finally:
                     partial.unlink(missing_ok=True)
@@ -296,9 +296,10 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
         found = [path.parent for path in root.glob("*/flags.txt")]
         if not found:
             raise UserError(f"there is no run in {root}: train one first, with --train")
-        # A run that was killed before its first checkpoint should not hide the ones before it.
-        with_checkpoint = [path for path in found if Run(path).newest_step() is not None]
-        run = Run(max(with_checkpoint or found, key=lambda path: path.name))
+        # A run that ended before it was trained should not hide the ones before it.
+        steps = {path: Run(path).newest_step() for path in found}
+        usable = [path for path, step in steps.items() if step or (flags.resume and step == 0)]
+        run = Run(max(usable or found, key=lambda path: path.name))
     trained = run.comment("model")
     if trained is None:
         raise UserError(

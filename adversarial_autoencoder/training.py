@@ -14,13 +14,16 @@ import sys
 from collections.abc import Callable, Sequence
 
 from adversarial_autoencoder import (
+    advice,
     averaging,
     checkpoints,
+    dashboard,
     display,
     evaluation,
     explorer,
     layers,
     options,
+    phases,
     pictures,
     projector,
     provenance,
@@ -32,12 +35,12 @@ from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.judge import Judge
 from adversarial_autoencoder.model import Model
+from adversarial_autoencoder.progress import ProgressBar
 from adversarial_autoencoder.recorder import Recorder, accuracy
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 STEPS_PER_CALL = 10  # Steps inside one call of a tf.function; a signal waits until they are done.
 LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the series.
@@ -46,7 +49,11 @@ LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the 
 def set_up(flags: options.Flags) -> None:
     """Makes TensorFlow repeat itself bit for bit and sets the layers' precision."""
     tf.config.experimental.enable_op_determinism()
+    # For draws that name no seed, in a layer or loss that somebody adds: they too repeat.
+    keras.utils.set_random_seed(flags.seed % 2**32)
     keras.mixed_precision.set_global_policy(flags.precision)
+    if warning := advice.slow_precision(flags.precision):
+        print(warning, file=sys.stderr)
 
 
 def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
@@ -117,11 +124,17 @@ def train(
         trains the run. The last good checkpoint stays.
       SystemExit: after Ctrl-C, SIGTERM or SIGHUP, once the step is finished and saved.
     """
+    if flags.resume:
+        runs.check_data(run, data)
+    phases.check(model)
+    batches = Batches(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
+    # Before the run's folder is made: an error in the train step leaves none behind.
+    train_steps = step_loop(model, batches, ema)
     flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
     if not flags.resume:
         run.create(model.NAME, flag_lines, data)
     with run.training():
-        return _train(model, ema, data, run, flags, flag_lines)
+        return _train(model, ema, data, run, flags, flag_lines, batches, train_steps)
 
 
 def _train(
@@ -131,11 +144,12 @@ def _train(
     run: runs.Run,
     flags: options.Flags,
     flag_lines: Sequence[str],
+    batches: Batches,
+    train_steps: Callable,
 ) -> int:
     per_epoch = steps_per_epoch(data, flags.batch_size)
     state = checkpoints.of(model, ema)
     if flags.resume:
-        runs.check_data(run, data)
         step = run.restore(state)
         print(f"Going on with {run.path} at step {step}.")
         if differing := run.note_machine(provenance.machine()):
@@ -144,16 +158,15 @@ def _train(
         step = 0
         run.note_machine(provenance.machine())
         _save(model, ema, state, run, step)
+    logdir = dashboard.link(model, run)
     run.keep_every = flags.keep_every * per_epoch
-    batches = Batches(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
-    train_steps = step_loop(model, batches, ema)
     order = batches.order(step)
     last_step = flags.n_epochs * per_epoch
 
     with (
         Stopping() as stopping,
         contextlib.closing(Recorder(model, data, run, flag_lines, step)) as recorder,
-        tqdm(total=last_step, initial=step, unit="step", disable=None) as bar,
+        ProgressBar(step, last_step, per_epoch) as bar,
     ):
         while step < last_step:
             epoch_end = (step // per_epoch + 1) * per_epoch
@@ -162,9 +175,8 @@ def _train(
             if not_finite >= 0:
                 raise UserError(_not_finite(f"a loss of step {int(not_finite) + 1}", run))
             losses = {name: float(loss) for name, loss in losses.items()}
-            bar.update(call_end - step)
-            bar.set_postfix({name: f"{loss:.4f}" for name, loss in losses.items()}, refresh=False)
             step = call_end
+            bar.show(step, losses)
 
             with runs.saving(run.path):
                 if step % LOG_EVERY == 0:
@@ -199,7 +211,9 @@ def _train(
             print(f"and saved. To have them:\n  {_to_go_on(run)}")
             raise
     print(f"Finished: {run.path}")
-    print(f"Watch it: tensorboard --logdir {shlex.quote(str(run.tensorboard))}")
+    print(f"Watch it: tensorboard --logdir {shlex.quote(str(logdir))}")
+    if line := advice.short_run(model):
+        print(line)
     if stopping.signal:
         raise SystemExit(128 + stopping.signal)
     return step

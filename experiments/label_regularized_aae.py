@@ -212,7 +212,7 @@ class AdversarialAutoencoder(model.Model):
         found = {f"manifold_{k}": grids.grid(self.walk(data, k, square), 20) for k in classes}
         cross = np.concatenate([np.linspace([-1, 0], [1, 0], 5), np.linspace([0, -1], [0, 1], 5)])
         x = self.walk(data, np.tile(classes, len(cross)), cross.repeat(len(classes), axis=0))
-        return found | {"same_style": grids.style_grid(x, len(classes))}
+        return found | {"same_style": grids.style_grid(x, len(classes), headings=data.class_names)}
 
     def walk(self, data, classes, places):
         """Images at places [n, 2] of their class's petal or stretch, alike in every pair: 0 is its

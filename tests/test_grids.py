@@ -97,16 +97,49 @@ def test_reconstructions_of_another_shape_are_refused():
         grids.reconstruction_grid(plain([1, 2]), plain([1]))
 
 
+def test_headings_stand_above_their_columns():
+    styles, sources = (plain(values, 30, 30) for values in ([1, 2, 3, 4], [9, 8]))
+    without = grids.style_grid(styles, 2, sources)
+    picture = grids.style_grid(styles, 2, sources, headings=["one", "a name too long", "unused"])
+    top = len(picture) - len(without)
+    np.testing.assert_array_equal(picture[top:, :30], without[:, :30])
+    np.testing.assert_array_equal(picture[top:, -62:], without[:, -62:])
+    assert not picture[:top, :30].any()  # Nothing above the sources.
+    assert picture[:top, -62:-32].max() > 100 and picture[:top, -30:].max() > 100
+    # Where columns are narrower than a letter, the picture stays as wide.
+    assert grids.style_grid(plain([1, 2]), 2, headings="ab").shape[1] == plain([1]).shape[2] * 2 + 2
+
+
 def test_mistakes_show_the_images_with_a_wrong_label_alone():
     pixels = np.zeros((4, 28, 28, 1), np.uint8)
     pixels[1], pixels[3] = 100, 200
     labels, predicted = np.array([0, 1, 2, 0]), np.array([0, 2, 2, 1])
     picture = grids.mistakes(pixels, labels, predicted, ["a", "b", "c"], n_columns=2)
-    assert picture.shape == (2 * 28 + 14, 2 * 56 + 4, 1)
+    assert picture.shape == (14 + 2 * 28 + 14, 2 * 56 + 4, 1)
+    assert picture[:14].max() > 100  # The heading.
+    picture = picture[14:]
     assert (picture[:56, :56] == 100).all() and (picture[:56, 60:] == 200).all()
     assert picture[56:, :56].max() > 100  # The caption.
 
 
+@pytest.mark.parametrize(
+    "n_wrong, told",
+    [
+        (0, "0 wrong predictions in 9 images: true > predicted"),
+        (2, "2 wrong predictions in 9 images: true > predicted"),
+        (5, "the first 4 of 5 wrong predictions in 9 images: true > predicted"),
+    ],
+)
+def test_mistakes_say_how_many_of_how_many_are_shown(n_wrong, told, monkeypatch):
+    words = []
+    own = grids._caption
+    monkeypatch.setattr(grids, "_caption", lambda *given: words.append(given[0]) or own(*given))
+    predicted = np.zeros(9, int)
+    predicted[:n_wrong] = 1
+    grids.mistakes(np.zeros((9, 8, 8, 3), np.uint8), np.zeros(9, int), predicted, "ab", 2, most=4)
+    assert words[-1] == told
+
+
 def test_mistakes_of_a_model_without_any_are_a_dark_row():
     picture = grids.mistakes(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2), np.arange(2), "ab")
-    assert picture.shape[2] == 3 and not picture.any()
+    assert picture.shape[2] == 3 and picture[:14].any() and not picture[14:].any()

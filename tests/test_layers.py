@@ -1,6 +1,7 @@
 import functools
 
 from adversarial_autoencoder import layers
+from adversarial_autoencoder.errors import UserError
 
 import keras
 import numpy as np
@@ -47,7 +48,7 @@ def test_variables_are_picked_by_the_start_of_their_names():
         for layer in ("dense_1", "output")
         for part in ("kernel", "bias")
     }
-    with pytest.raises(ValueError, match="x_"):
+    with pytest.raises(UserError, match="x_"):
         layers.variables(networks, "x_")
 
 

@@ -242,6 +242,15 @@ def test_a_run_without_a_checkpoint_does_not_hide_the_one_before(tmp_path, data)
     assert open_run(results=tmp_path)[0].path == good.path
 
 
+def test_a_run_that_ended_before_its_first_epoch_does_not_hide_the_one_before(tmp_path, data):
+    good = make_run(tmp_path, data)
+    good.save(state(Model(0.25)), 10)
+    untrained = make_run(tmp_path, data)
+    untrained.save(state(Model(0.25)), 0)
+    assert open_run(results=tmp_path)[0].path == good.path
+    assert open_run("--train", "--resume", results=tmp_path)[0].path == untrained.path
+
+
 def test_what_a_killed_save_left_is_cleared_away(tmp_path, data):
     run = make_run(tmp_path, data)
     (run.checkpoints / "partial-000000007").mkdir()

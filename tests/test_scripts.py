@@ -116,7 +116,9 @@ def test_a_script_trains_and_draws_and_loads_its_run_again(name, pictures, start
     assert {path.name for path in (run / "images").iterdir()} == pictures
     printed = capsys.readouterr().out
     assert f"Finished: {run}" in printed
-    assert f"tensorboard --logdir {run}/Tensorboard" in printed
+    assert f"tensorboard --logdir {run.parent.parent}/tensorboard" in printed
+    (link,) = (run.parent.parent / "tensorboard").iterdir()
+    assert link.resolve() == (run / "Tensorboard").resolve()
     assert " Loss " in (run / "log" / "log.txt").read_text()
 
     for path in (run / "images").iterdir():
@@ -143,9 +145,13 @@ def test_the_event_file_holds_the_series_tags_the_flags_and_the_pictures(start):
         "Input Images",
         "Generated Images",
         "Flags",
-        "styles_from_prior",
-        "styles_from_test",
+        "_hparams_/session_start_info",
+        "1 pictures/inputs_and_reconstructions",
+        "1 pictures/styles_from_prior",
+        "1 pictures/styles_from_test",
     }
+    graphs = [event.graph_def for event in events(run) if event.graph_def]
+    assert len(graphs) == 1 and len(graphs[0]) < 3_000_000
     points = [
         (event.step, value.tag)
         for event in events(run)
@@ -171,8 +177,8 @@ def test_part_4_has_the_series_tags_and_an_accuracy_for_each_epoch(start):
         "Real Categorical Distribution",
         "Input Images",
         "Generated Images",
-        "confusion_matrix",
-        "mistakes",
+        "1 pictures/confusion_matrix",
+        "1 pictures/mistakes",
     }
     steps = {"Validation Accuracy": [], "Test Accuracy": []}
     for event in events(run):
@@ -233,7 +239,7 @@ def test_a_run_with_noise_averages_and_statistics_goes_on_to_the_same_weights(
     def interrupt(self, *names, **losses):
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(training.tqdm, "update", interrupt)
+    monkeypatch.setattr(training.ProgressBar, "update", interrupt)
     with pytest.raises(SystemExit):
         start("Supervised", "--train", word)
     monkeypatch.undo()
@@ -323,7 +329,7 @@ def test_a_run_stopped_by_a_signal_goes_on_to_the_same_weights(
         if len(calls) == stop_after_call:
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(training.tqdm, "update", record_and_interrupt)
+    monkeypatch.setattr(training.ProgressBar, "update", record_and_interrupt)
     with pytest.raises(SystemExit) as stop:
         start("Supervised", "--train")
     assert stop.value.code == 128 + number

@@ -5,6 +5,7 @@ import part4_semisupervised
 from adversarial_autoencoder import averaging, batches, losses, options, training
 from experiments import classifier, virtual_adversarial
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -365,3 +366,11 @@ def test_the_perturbation_takes_part_in_the_classification_loss(data):
     steps = [model.train_step(*first_batch(data), int64(0)) for model in models]
     small, large = (float(step["Supervised Encoder Loss"]) for step in steps)
     assert large > small
+
+
+@pytest.mark.parametrize("part", ["part3", "part4"])
+def test_a_step_of_mixed_precision_gives_losses_in_float32(part, data):
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    model = build(part, data, "--batch_norm")
+    losses = model.train_step(*first_batch(data), int64(0))
+    assert all(loss.dtype == tf.float32 and np.isfinite(loss) for loss in losses.values())
