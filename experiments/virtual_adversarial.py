@@ -1,8 +1,7 @@
 """Part 4 with virtual adversarial training (VAT, Miyato et al. 2018).
 
 The predicted label should stay the same where an image is perturbed a little, in the direction that
-changes it most. The classification phase learns this from all images, labelled or not. It may take
-part in every k-th step only.
+changes it most. The classification phase learns this from all images.
 
     python experiments/virtual_adversarial.py --train   trains, into Results/Virtual_Adversarial/
     python experiments/virtual_adversarial.py           draws the newest run's pictures again
