@@ -126,6 +126,7 @@ def train(
     """
     if flags.resume:
         runs.check_data(run, data)
+    steps_per_epoch(data, flags.batch_size)  # Raises before anything is built.
     phases.check(model)
     batches = Batches(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
     # Before the run's folder is made: an error in the train step leaves none behind.

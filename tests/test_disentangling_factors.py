@@ -14,6 +14,7 @@ from adversarial_autoencoder import (
     losses,
     options,
     probes,
+    tfds_data,
     training,
 )
 from adversarial_autoencoder.errors import UserError
@@ -434,7 +435,7 @@ def test_classes_that_are_held_out_are_those_and_all_of_those_tested(npz):
 def test_of_small_norb_the_toy_is_the_identity(monkeypatch, tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(datasets, "_require_answer", lambda url: None)
+    monkeypatch.setattr(tfds_data, "require_answer", lambda url: None)
 
     n = 120
 
@@ -533,7 +534,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(words, start, mo
     def interrupt(self, *names, **losses):
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(training.tqdm, "update", interrupt)
+    monkeypatch.setattr(training.ProgressBar, "update", interrupt)
     with pytest.raises(SystemExit):
         start("--train", *words)
     monkeypatch.undo()

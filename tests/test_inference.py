@@ -21,10 +21,10 @@ def test_images_are_encoded_flat_in_0_to_1_and_in_order(rng):
 
 
 def test_codes_of_a_gaussian_encoder_are_drawn_around_their_mean(data):
-    values = options.parse(
-        ["script", *SMALL, "--encoder=gaussian"], "", options.define_regularization
+    flags = options.parse(
+        ["script", *SMALL, "--encoder=gaussian"], "", {}, options.define_regularization
     )
-    model = part2_aae.AdversarialAutoencoder(data, values)
+    model = part2_aae.AdversarialAutoencoder(data, flags)
     images = data.test.images[:1].repeat(5000, axis=0)
     z = inference.draw_codes(model, images)
     stddev = layers.code_stddev(model.encoder)(images[:1].reshape(1, -1) / np.float32(255))

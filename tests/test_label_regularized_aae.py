@@ -176,7 +176,7 @@ def test_pictures_walk_on_each_class_own_petal(prior, z_dim, data):
     model.decoder = lambda z: decoded.append(z.numpy()) or tf.zeros([len(z), data.input_dim])
     pictures = model.pictures(data)
     assert pictures["manifold_2"].shape == (20 * 8 - 2, 20 * 7 - 2, 3)
-    assert pictures["same_style"].shape == (10 * 8 - 2, 3 * 7 - 2, 3)
+    assert pictures["same_style"].shape == (14 + 10 * 8 - 2, 3 * 7 - 2, 3)
     for k, z in enumerate(decoded[:3]):
         assert z.shape == (400, z_dim)
         np.testing.assert_array_equal(z[:, :2], z[:, -2:])
