@@ -1,0 +1,371 @@
+"""Writes notebooks/part1.ipynb to part4.ipynb, the series to run, from the pages of this folder.
+
+    python docs/make_notebooks.py            rewrites the notebooks
+    python docs/make_notebooks.py --check    only tells which are stale; exit code 1 if one is
+
+A notebook has its page's story up to `Run it`, with the script's code where the page has a block
+of `make_pages.py`: a cell that shows it, since a copy would age. Then it trains on a small budget,
+draws the curves, shows the pictures, TensorBoard and the explorer, and changes one setting.
+"""
+
+import argparse
+import ast
+import json
+import pathlib
+import posixpath
+import re
+import textwrap
+
+import make_pages
+
+DOCS = pathlib.Path(__file__).resolve().parent
+
+# The repository's address, such as https://github.com/<owner>/<name>. Where it is known, notebooks
+# have a badge that opens them in Colab, clone it there, and find their figures there.
+REPOSITORY = ""
+BRANCH = "main"
+
+# A minute or two of training on a laptop's CPU.
+SMALL = 'dataset="auto", n_l1=300, n_l2=300'
+BUDGETS = {
+    1: 'n_epochs=15, learning_rate_drops="12"',
+    2: 'n_epochs=20, learning_rate_drops="15"',
+    3: 'n_epochs=15, learning_rate=0.0005, learning_rate_drops="12"',
+    4: 'n_epochs=8, learning_rate=0.001, learning_rate_drops="6"',
+}
+# What to look for after so short a training, and the setting that the last cell changes.
+CURVES = {
+    1: "The loss falls quickly in the first epoch, then slowly.",
+    2: "The reconstruction loss falls. The other two belong to a game that nobody should win: a "
+    "discriminator that can only guess has a loss of 2 · ln 2 ≈ 1.39, and the generator's is then "
+    "ln 2 ≈ 0.69.",
+    3: "The losses of part 2, to be read in the same way: 1.39 and 0.69 are those of a "
+    "discriminator that can only guess.",
+    4: "`Validation Accuracy` is the curve to watch. `Supervised Encoder Loss` is that of the "
+    "labelled images, which are soon learnt by heart.",
+}
+PICTURES = {
+    1: "In `reconstructions` a test image is on the left of each pair. `codes` are those of the "
+    "test images, coloured by label: look for gaps, and for classes that overlap. `at_zero` is "
+    "what the decoder makes of the code (0, 0).",
+    2: "`codes` are those of the test images, over circles that are the prior's standard "
+    "deviations. `manifold` is the decoder's output for codes from -10 to 10: is there a digit "
+    "nearly everywhere?",
+    3: "Each row of `styles_from_prior` is one code drawn from the prior, each column a label. In "
+    "`styles_from_test` the style is that of the test image on the left. Along a row slant and "
+    "stroke should stay the same, down a column the digit.",
+    4: "`styles_from_test` has a test image, its reconstruction, and its style with each label. "
+    "`confusion_matrix` has the true labels as rows and the predicted ones as columns, "
+    "`mistakes` the misclassified test images.",
+}
+EXPLORER = {
+    1: "Drag across the map of test codes, and see what the decoder makes of the code under the "
+    "pointer.",
+    2: "Drag across the map: there are fewer gaps than in part 1.",
+    3: "Draw a digit, say which it is, and see your style with all ten labels.",
+    4: "Draw a digit: the encoder says which it sees, and your style has all ten labels.",
+}
+CHANGES = {
+    1: ("z_dim=15", "With more dimensions the reconstructions are sharper."),
+    2: ('prior="gaussian_mixture"', "Ten petals in place of a round cloud."),
+    3: (
+        "conditional_discriminator=False",
+        "Without the label the discriminator lets the code keep the digit: look for rows in which "
+        "the label changes little.",
+    ),
+    4: ("n_labeled=100", "Ten labelled images of each class: how many mistakes are added?"),
+}
+
+COMMENT = re.compile(r"^<!-- .*? -->\n", re.M | re.S)
+ABOUT_DIFF = re.compile(r"^The core of `diff .*?(?=\n\n)", re.M | re.S)
+MATH = re.compile(r"^( *)```math\n(.*?)\n *```$", re.M | re.S)
+LINK = re.compile(r"(!?)\[([^\[\]]*)\]\((?!https?:)([^)\s]+)\)")
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+TRY = re.compile(r"^\| `--train ([^`]+)` \| (.+) \|$", re.M)
+
+SET_UP = """\
+import inspect
+import pathlib
+import subprocess
+import sys
+
+REPOSITORY = "{repository}"  # Where there is no checkout, as on Colab: the address to clone.
+
+folders = [pathlib.Path.cwd(), *pathlib.Path.cwd().parents, pathlib.Path("checkout").resolve()]
+found = [folder for folder in folders if (folder / "{script}.py").exists()]
+if not found:
+    if not REPOSITORY:
+        raise SystemExit("No checkout above this folder: set REPOSITORY to the address to clone.")
+    found = folders[-1:]
+    subprocess.run(["git", "clone", "--depth=1", REPOSITORY, found[0]], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", found[0]], check=True)
+root = found[0]
+sys.path.insert(0, str(root))"""
+
+TOOLS = '''\
+import html
+
+import {script}
+
+import tensorflow as tf
+from IPython.display import HTML, Code, Image, Markdown, display
+from matplotlib import pyplot as plt
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+
+def show(*pieces):
+    """Shows code as it stands in the script."""
+    sources = [inspect.getsource(inspect.unwrap(piece)) for piece in pieces]
+    display(Code("\\n".join(sources), language="python"))
+
+
+def curves(run):
+    """Draws a run's losses and accuracies, which are in TensorBoard's event files."""
+    events = EventAccumulator(str(run.tensorboard), size_guidance={{"tensors": 0}}).Reload()
+    tags = list(events.PluginTagToContent("scalars"))
+    figure, plots = plt.subplots(
+        1, len(tags), figsize=(3.2 * len(tags), 2.6), squeeze=False, layout="constrained"
+    )
+    for plot, tag in zip(plots[0], tags, strict=True):
+        points = [(e.step, tf.make_ndarray(e.tensor_proto)) for e in events.Tensors(tag)]
+        plot.plot(*zip(*points, strict=True), "." if len(points) == 1 else "-")
+        plot.set_title(tag, fontsize=9)
+        plot.set_xlabel("step")
+    plt.show()
+
+
+def pictures(run):
+    for path in sorted(run.images.glob("*.png")):
+        display(Markdown(f"`{{path.stem}}`"), Image(filename=path, width=600))
+
+
+def explore(run):
+    page = html.escape((run.path / "explorer.html").read_text(encoding="utf-8"))
+    style = "width: 100%; height: 900px; border: 0"
+    frame = f'<iframe title="explorer" srcdoc="{{page}}" style="{{style}}"></iframe>'
+    display(HTML(f"<div>{{frame}}</div>"))'''
+
+
+def notebook(part: int, root: pathlib.Path | None = None) -> str:
+    """Returns a part's notebook, JSON, made from its page and its script in `root`.
+
+    Raises:
+      ValueError: the page shows code that its script has not.
+    """
+    root = root or DOCS.parent
+    (script,) = (path.stem for path in root.glob(f"part{part}_*.py"))
+    classes = classes_of((root / f"{script}.py").read_text(encoding="utf-8"))
+    page = (root / "docs" / f"part{part}.md").read_text(encoding="utf-8")
+    title, *sections = re.split(r"^(?=## )", page, flags=re.M)
+    names = [section.splitlines()[0].removeprefix("## ") for section in sections]
+    story = sections[: names.index("Run it")]
+
+    cells = [
+        text("title", head(title, part, script)),
+        text("set-up", "## Set-up\n\nThis finds the project, or on Colab fetches it."),
+        code("set-up-project", SET_UP.format(repository=REPOSITORY, script=script)),
+        code("set-up-tools", TOOLS.format(script=script)),
+    ]
+    for name, section in zip(names, story, strict=False):
+        cells += story_cells(slug(name), section, part, script, classes)
+    cells += training_cells(part, script, sections[names.index("What to try next")])
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    content = {
+        "cells": cells,
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def head(title: str, part: int, script: str) -> str:
+    badge = ""
+    if REPOSITORY:
+        repository = REPOSITORY.removeprefix("https://github.com/")
+        address = f"https://colab.research.google.com/github/{repository}/blob/{BRANCH}"
+        picture = "https://colab.research.google.com/assets/colab-badge.svg"
+        badge = f"[![Open in Colab]({picture})]({address}/notebooks/part{part}.ipynb)\n\n"
+    return (
+        f"{title.splitlines()[0]}\n\n{badge}"
+        f"{link(f'Part {part} of the series', f'docs/part{part}.md')}, to run: its idea, the code "
+        f"of {link(f'`{script}.py`', f'{script}.py')}, and a training of a minute or two with "
+        "small networks. The page has the pictures and the numbers of a full training."
+    )
+
+
+def story_cells(name: str, section: str, part: int, script: str, classes: dict) -> list[dict]:
+    """A section of the page as cells: its text, and its code shown from the script."""
+    page = f"docs/part{part}.md"
+    diff = f"The code as it stands in the script; [the page](part{part}.md) has the diff."
+    section = ABOUT_DIFF.sub(diff, section)
+    cells, end = [], 0
+    for found in make_pages.BLOCK.finditer(section):
+        add_text(cells, name, in_notebook(section[end : found.start()], page))
+        shown = found["scripts"].split()[-1].removesuffix(".py")
+        if shown != script:
+            raise ValueError(f"part {part} shows code of {shown}.py, its notebook has {script}.py")
+        pieces = []
+        for piece in found["names"].split(", "):
+            if piece not in classes:
+                raise ValueError(f"{script}.py has no {piece}")
+            pieces.append(".".join(filter(None, [script, classes[piece], piece])))
+        is_settings = pieces == [f"{script}.DEFAULTS"]
+        cells.append(code(f"{name}-{len(cells)}", pieces[0] if is_settings else calls(pieces)))
+        end = found.end()
+    add_text(cells, name, in_notebook(section[end:], page))
+    return cells
+
+
+def training_cells(part: int, script: str, suggestions: str) -> list[dict]:
+    """From training to the setting that is changed."""
+    page = f"docs/part{part}.md"
+    budget = f"BUDGET = dict(\n    {SMALL},\n    {BUDGETS[part]},\n)".replace(", ", ",\n    ")
+    change, look_for = CHANGES[part]
+    change = f"train({change})"
+    others = [f"| `{call}` | {what} |" for call, what in tries(suggestions) if call != change]
+    table = "\n".join(["| | what to look for |", "|---|---|", *others])
+    reading = link("More about reading them", f"{page}#what-tensorboard-shows")
+    full = link("Those of a full training", f"{page}#the-pictures")
+    return [
+        text(
+            "train",
+            "## Train\n\nSmaller networks and fewer epochs than the script's own settings. "
+            "`auto` is MNIST, or digits drawn from fonts where it cannot be downloaded. Every "
+            f"{link('flag', 'docs/flags.md')} is an argument of `train`.",
+        ),
+        code("budget", budget, tags=["parameters"]),
+        code(
+            "training",
+            "def train(**changes):\n"
+            f'    settings = {{"results_dir": root / "Results", **BUDGET, **changes}}\n'
+            f"    return {script}.train(**settings)\n\n\n"
+            "run = train()",
+        ),
+        text("curves", f"## The curves\n\n{CURVES[part]} {reading}."),
+        code("draw-curves", "curves(run)"),
+        text("pictures", f"## The pictures\n\n{PICTURES[part]} {full} are sharper."),
+        code("show-pictures", "pictures(run)"),
+        text("tensorboard", "## TensorBoard\n\nHistograms, pictures and test codes, too."),
+        code(
+            "load-tensorboard",
+            '%load_ext tensorboard\n%tensorboard --logdir "{run.tensorboard}"',
+        ),
+        text("explorer", f"## The networks, to try out\n\n{EXPLORER[part]}"),
+        code("explore", "explore(run)"),
+        text("change", f"## What to change\n\n{look_for} It takes as long as the first training."),
+        code("changed", f"changed = {change}\ncurves(changed)\npictures(changed)"),
+        text("more", f"Or:\n\n{in_notebook(table, page)}"),
+    ]
+
+
+def tries(suggestions: str) -> list[tuple[str, str]]:
+    """The page's suggestions that are a training with other settings, as calls of `train`."""
+    found = []
+    for words, what in TRY.findall(suggestions):
+        if "--flagfile" not in words and ".npz" not in words:
+            call = f"train({', '.join(argument(word) for word in words.split())})"
+            found.append((call, re.sub(r"`--(\w+)`", r"`\1=True`", what)))
+    return found
+
+
+def argument(word: str) -> str:
+    """A flag as an argument of `train`: `--nobatch_norm` is `batch_norm=False`."""
+    name, is_equal, value = word.removeprefix("--").partition("=")
+    if not is_equal:
+        return f"{name.removeprefix('no')}={not name.startswith('no')}"
+    return f"{name}={value if NUMBER.fullmatch(value) else json.dumps(value)}"
+
+
+def calls(pieces: list[str]) -> str:
+    """`show(...)`, on one line where it fits."""
+    line = f"show({', '.join(pieces)})"
+    return line if len(line) <= 100 else "show(\n    " + ",\n    ".join(pieces) + ",\n)"
+
+
+def classes_of(source: str) -> dict[str, str | None]:
+    """The first class that has each method of a script; None for what stands in no class."""
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef):
+                    found.setdefault(each.name, node.name)
+        elif isinstance(node, ast.FunctionDef):
+            found.setdefault(node.name, None)
+        elif isinstance(node, ast.Assign):
+            found.setdefault(ast.unparse(node.targets[0]), None)
+    return found
+
+
+def in_notebook(markdown: str, page: str) -> str:
+    """A page's text as a notebook shows it: formulas in $$, links from the notebooks' folder."""
+
+    def formula(found: re.Match) -> str:
+        body = textwrap.indent(textwrap.dedent(found[2]), found[1])
+        return f"{found[1]}$$\n{body}\n{found[1]}$$"
+
+    def address(found: re.Match) -> str:
+        path, mark, section = found[3].partition("#")
+        target = posixpath.normpath(posixpath.join("docs", path)) if path else page
+        return found[1] + link(found[2], f"{target}{mark}{section}", is_picture=bool(found[1]))
+
+    return LINK.sub(address, MATH.sub(formula, COMMENT.sub("", markdown)))
+
+
+def link(name: str, target: str, is_picture: bool = False) -> str:
+    """A link to a file of the repository, given by its path from the top."""
+    above = ".."
+    if REPOSITORY:
+        above = f"{REPOSITORY}/{'raw' if is_picture else 'blob'}/{BRANCH}"
+    return f"[{name}]({above}/{target})"
+
+
+def add_text(cells: list[dict], name: str, markdown: str) -> None:
+    if markdown.strip():
+        cells.append(text(f"{name}-{len(cells)}", markdown))
+
+
+def text(name: str, markdown: str) -> dict:
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": lines(markdown)}
+
+
+def code(name: str, source: str, tags: list[str] | None = None) -> dict:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": name,
+        "metadata": {"tags": tags} if tags else {},
+        "outputs": [],
+        "source": lines(source),
+    }
+
+
+def lines(source: str) -> list[str]:
+    return source.strip("\n").splitlines(keepends=True)
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")[:50]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args().check
+    stale = []
+    for part in BUDGETS:
+        path = DOCS.parent / "notebooks" / f"part{part}.ipynb"
+        wanted = notebook(part)
+        if not path.exists() or path.read_text(encoding="utf-8") != wanted:
+            stale.append(path.name)
+            if not check:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(wanted, encoding="utf-8")
+    if stale:
+        print(f"{'stale' if check else 'rewritten'}: {', '.join(stale)}")
+    raise SystemExit(bool(check and stale))
+
+
+if __name__ == "__main__":
+    main()
