@@ -21,5 +21,8 @@ setup(
         "tensorboard",  # tf.summary needs it, and TensorFlow 2.21 no longer brings it along.
         "importlib_resources",  # TFDS 4.9 imports it on Python 3.11 without requiring it.
     ],
-    extras_require={"test": ["hypothesis", "pytest", "ruff"]},
+    extras_require={
+        "notebooks": ["ipykernel", "nbclient"],
+        "test": ["hypothesis", "pytest", "ruff"],
+    },
 )
