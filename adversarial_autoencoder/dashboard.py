@@ -81,9 +81,10 @@ def write_hyperparameters(model: Model, run: runs.Run) -> None:
 
 def write_graph(model: Model) -> None:
     """Writes the graph of the train step, which has been traced, with the default writer."""
-    for traced in model.train_step._list_all_concrete_functions():
-        tf.summary.graph(traced.graph)
-        return
+    # TensorFlow has no public way to a traced graph without the step's inputs; none, no graph.
+    traced = getattr(model.train_step, "_list_all_concrete_functions", list)()
+    if traced:
+        tf.summary.graph(traced[0].graph)
 
 
 def _make_link(path: pathlib.Path, target: pathlib.Path) -> None:

@@ -165,8 +165,8 @@ def mistakes(
     labels: np.ndarray,
     predicted: np.ndarray,
     class_names: Sequence[str],
-    n_columns: int = 16,
-    most: int = 256,
+    n_columns: int = 10,
+    most: int = 100,
 ) -> np.ndarray:
     """Lays out the images that are predicted wrongly, below each `true > predicted`.
 
@@ -183,32 +183,33 @@ def mistakes(
       many of how many are shown.
     """
     height, width, channels = images.shape[1:]
-    scale = max(1, 56 // width)
+    scale = max(1, 84 // width)
+    below = 20  # Pixels for a caption that is read without enlarging the page.
     most = min(most, max(n_columns, 4_000_000 // (scale * scale * height * width)))
     wrong = np.flatnonzero(np.asarray(labels) != np.asarray(predicted))
     shown = wrong[:most]
-    shape = [max(len(shown), 1), scale * height + CAPTION, scale * width, channels]
+    shape = [max(len(shown), 1), scale * height + below, scale * width, channels]
     tiles = np.zeros(shape, np.uint8)
-    n_letters = max(1, (scale * width // 6 - 3) // 2)
+    n_letters = max(1, (scale * width // 9 - 3) // 2)
     for tile, k in zip(tiles, shown, strict=False):
-        tile[:-CAPTION] = images[k].repeat(scale, axis=0).repeat(scale, axis=1)
+        tile[:-below] = images[k].repeat(scale, axis=0).repeat(scale, axis=1)
         true, taken_for = (class_names[of[k]][:n_letters] for of in (labels, predicted))
-        tile[-CAPTION:] = _caption(f"{true} > {taken_for}", scale * width, channels)
+        tile[-below:] = _caption(f"{true} > {taken_for}", scale * width, channels, below)
     picture = grid(tiles, n_columns, gap=4)
     which = f"the first {len(shown)} of {len(wrong)}" if len(shown) < len(wrong) else len(wrong)
     words = f"{which} wrong predictions in {len(images)} images: true > predicted"
-    return np.concatenate([_caption(words, picture.shape[1], channels), picture])
+    return np.concatenate([_caption(words, picture.shape[1], channels, below), picture])
 
 
-def _caption(words: str, width: int, channels: int) -> np.ndarray:
-    """Words in grey on black, as many as fit, uint8 [CAPTION, width, channels]."""
+def _caption(words: str, width: int, channels: int, height: int = CAPTION) -> np.ndarray:
+    """Words in grey on black, as many as fit, uint8 [height, width, channels]."""
     from PIL import Image, ImageDraw, ImageFont
 
-    font = ImageFont.load_default(CAPTION - 4)
+    font = ImageFont.load_default(height - 4)
     while len(words) > 1 and font.getlength(words) > width:
         words = words[:-1]
-    text = Image.new("L", (width, CAPTION))
-    place = (width // 2, CAPTION // 2)
+    text = Image.new("L", (width, height))
+    place = (width // 2, height // 2)
     ImageDraw.Draw(text).text(place, words, fill=170, font=font, anchor="mm")
     return np.asarray(text)[..., np.newaxis].repeat(channels, axis=2)
 

@@ -335,7 +335,7 @@ def _save(
     step: int,
     score: float | None = None,
 ) -> None:
-    variables: Sequence[keras.Variable] = [v for net in model.networks for v in net.variables]
+    variables = [v for network in model.networks for v in network.variables]
     if not all(np.isfinite(v.numpy()).all() for v in variables):
         raise UserError(_not_finite(f"a weight after step {step}", run))
     run.save(state, step, score)

@@ -122,7 +122,11 @@ def show(*pieces):
 def curves(run):
     """Draws a run's losses and accuracies, which are in TensorBoard's event files."""
     events = EventAccumulator(str(run.tensorboard), size_guidance={{"tensors": 0}}).Reload()
-    tags = list(events.PluginTagToContent("scalars"))
+    try:
+        tags = list(events.PluginTagToContent("scalars"))
+    except KeyError:
+        print("No curves yet: a point is written every 50 steps.")
+        return
     figure, plots = plt.subplots(
         1, len(tags), figsize=(3.2 * len(tags), 2.6), squeeze=False, layout="constrained"
     )

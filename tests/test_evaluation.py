@@ -3,11 +3,14 @@
 import json
 import math
 
-from adversarial_autoencoder import evaluation
+import part3_style_content
+from adversarial_autoencoder import evaluation, inference, options, probes
 from adversarial_autoencoder.errors import UserError
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from conftest import SMALL
 
 
 def test_the_table_shows_each_figure_with_its_standard_error():
@@ -42,3 +45,58 @@ def test_figures_that_are_no_finite_numbers_leave_the_old_file_alone(tmp_path):
 def test_metrics_that_cannot_be_written_are_one_line(tmp_path):
     with pytest.raises(UserError, match="cannot write"):
         evaluation.write_metrics(tmp_path / "none" / "metrics.json", {"a": 1}, "mnist", "")
+
+
+class Judge:
+    """Takes every image for a 0."""
+
+    accuracy = 1.0
+
+    def __call__(self, images):
+        return np.zeros(len(images), int)
+
+
+def part3(data, *words):
+    flags = options.parse(["part3", *SMALL, *words], "", {}, part3_style_content.define_flags)
+    return part3_style_content.AdversarialAutoencoder(data, flags)
+
+
+@pytest.mark.parametrize("encoder, n_probes", [("deterministic", 1), ("gaussian", 2)])
+def test_the_probe_reads_z_as_the_decoder_gets_it_and_its_mean_where_they_differ(
+    encoder, n_probes, data, monkeypatch
+):
+    codes = []
+
+    def z_probe_accuracy(z_train, y_train, z_test, y_test):
+        codes.append(z_test)
+        return {"z_probe_accuracy": float(len(codes)), "z_probe_chance": 0.0}
+
+    monkeypatch.setattr(probes, "z_probe_accuracy", z_probe_accuracy)
+    monkeypatch.setattr(evaluation, "N_GENERATED", 30)
+    model = part3(data, f"--encoder={encoder}")
+    metrics = evaluation.measure_style_and_content(model, data, Judge())
+    assert len(codes) == n_probes and metrics["z_probe_accuracy"] == 1
+    np.testing.assert_array_equal(codes[0], inference.draw_codes(model, data.test.images))
+    mean = inference.encode(model.encode, data.test.images)
+    if encoder == "gaussian":
+        assert metrics["z_mean_probe_accuracy"] == 2
+        np.testing.assert_array_equal(codes[1], mean)
+        assert (codes[0] != mean).any()
+    else:
+        assert not any(name.startswith("z_mean") for name in metrics)
+
+
+def test_each_test_images_style_is_decoded_with_every_label_in_its_row(data):
+    model = part3(data)
+    # An image is its label, in the first pixel: a decoder that does as it is asked.
+    model.decode = lambda z, y: tf.concat(
+        [tf.cast(tf.argmax(y, 1), tf.float32)[:, None] / 255, tf.zeros([len(z), 89])], 1
+    )
+
+    def read(images):
+        return np.rint(255 * images.reshape(len(images), -1)[:, 0]).astype(int)
+
+    found = evaluation.measure_style_transfer(model, data, read)
+    assert found["style_transfer_accuracy"] == found["style_transfer_rows"] == 1
+    always_0 = evaluation.measure_style_transfer(model, data, Judge())
+    assert always_0["style_transfer_accuracy"] == pytest.approx(1 / 3)

@@ -115,11 +115,11 @@ def test_mistakes_show_the_images_with_a_wrong_label_alone():
     pixels[1], pixels[3] = 100, 200
     labels, predicted = np.array([0, 1, 2, 0]), np.array([0, 2, 2, 1])
     picture = grids.mistakes(pixels, labels, predicted, ["a", "b", "c"], n_columns=2)
-    assert picture.shape == (14 + 2 * 28 + 14, 2 * 56 + 4, 1)
-    assert picture[:14].max() > 100  # The heading.
-    picture = picture[14:]
-    assert (picture[:56, :56] == 100).all() and (picture[:56, 60:] == 200).all()
-    assert picture[56:, :56].max() > 100  # The caption.
+    assert picture.shape == (20 + 84 + 20, 2 * 84 + 4, 1)
+    assert picture[:20].max() > 100  # The heading.
+    picture = picture[20:]
+    assert (picture[:84, :84] == 100).all() and (picture[:84, 88:] == 200).all()
+    assert picture[84:, :84].max() > 100  # The caption.
 
 
 @pytest.mark.parametrize(
@@ -142,4 +142,4 @@ def test_mistakes_say_how_many_of_how_many_are_shown(n_wrong, told, monkeypatch)
 
 def test_mistakes_of_a_model_without_any_are_a_dark_row():
     picture = grids.mistakes(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2), np.arange(2), "ab")
-    assert picture.shape[2] == 3 and picture[:14].any() and not picture[14:].any()
+    assert picture.shape[2] == 3 and picture[:20].any() and not picture[20:].any()

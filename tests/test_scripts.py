@@ -24,7 +24,7 @@ from adversarial_autoencoder import (
     training,
 )
 from adversarial_autoencoder.errors import UserError
-from experiments import classifier, virtual_adversarial
+from experiments import classifier, variational_style, virtual_adversarial
 
 import keras
 import numpy as np
@@ -39,6 +39,7 @@ SCRIPTS = {
     "Supervised": part3_style_content,
     "Semi_Supervised": part4_semisupervised,
     "Virtual_Adversarial": virtual_adversarial,
+    "Variational_Style": variational_style,
     "Classifier": classifier,
 }
 WORDS = {
@@ -90,6 +91,7 @@ def assert_same_weights(a, b):
         ("Autoencoder", {"at_zero.png", "codes.png", "reconstructions.png"}),
         ("Adversarial_Autoencoder", {"codes.png", "manifold.png"}),
         ("Supervised", {"styles_from_prior.png", "styles_from_test.png"}),
+        ("Variational_Style", {"styles_from_prior.png", "styles_from_test.png"}),
         (
             "Semi_Supervised",
             {
@@ -659,7 +661,11 @@ assert "adversarial_autoencoder" not in sys.modules
         ),
         (
             "Supervised",
-            {"reconstruction_mse", "code_ks", "content_accuracy", "z_probe_accuracy"},
+            {"reconstruction_mse", "content_accuracy", "z_probe_accuracy", "style_transfer_rows"},
+        ),
+        (
+            "Variational_Style",
+            {"z_probe_accuracy", "z_mean_probe_accuracy", "style_transfer_accuracy"},
         ),
         (
             "Semi_Supervised",
