@@ -31,7 +31,7 @@ def slow_precision(precision: str, cpu_info: str = "/proc/cpuinfo") -> str | Non
         return None
     return (
         "Warning: this processor has no bfloat16 units, so --precision=mixed_bfloat16 is slower "
-        "than float32: 1.2 times for the parts, 6.6 times for convolutions on one such processor "
+        "than float32: 1.2 times for the parts, 8 times for convolutions on one such processor "
         "(measured by python benchmarks/train_step.py)."
     )
 

@@ -1,6 +1,6 @@
 """Style with a variational encoder: which phase changes what, the KL weight, the louder label."""
 
-from adversarial_autoencoder import options
+from adversarial_autoencoder import layers, options
 from experiments import variational_style as script
 
 import numpy as np
@@ -47,6 +47,7 @@ def test_the_encoder_learns_from_the_adversary_and_from_the_kl_term(weight, data
     for value in (1e-9, 10):
         model = build(data, f"--{weight}={value}", "--kl_start=1", "--kl_epochs=0.001")
         step = tf.constant(100, tf.int64)  # Behind the fall of the KL weight.
+        layers.redraw(model.networks, 0, step)  # Both draw the same noise.
         model.train_step(*batch(data)[:2], step)
         results.append(np.array(model.encoder.get_layer("e_dense_1").kernel))
     assert (results[0] != results[1]).any()
