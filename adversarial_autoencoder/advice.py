@@ -16,10 +16,10 @@ def short_run(model: Model) -> str | None:
     if 2 * n_epochs >= usual:
         return None
     page = f"docs/{dashboard.script_name(model)}.md"
-    where = f"; {page} says what to expect when" if (DOCS.parent / page).exists() else ""
+    where = f"; {page} says what to expect at which epoch" if (DOCS.parent / page).exists() else ""
     return (
         f"This was a short run, {n_epochs} of the usual {usual} epochs: blurred images, and "
-        f"columns or codes that look alike, are no fault{where}."
+        f"columns or codes that look alike, are to be expected{where}."
     )
 
 

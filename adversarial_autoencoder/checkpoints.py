@@ -76,7 +76,7 @@ def is_whole(folder: pathlib.Path) -> bool:
 
 
 def score(folder: pathlib.Path) -> float | None:
-    """Returns how good the checkpoint is, or None where that is not known: no number, no score.
+    """Returns the score of a checkpoint, or None if it has none.
 
     Raises:
       UserError: the checkpoint is damaged.
@@ -96,7 +96,7 @@ def stored(folder: pathlib.Path) -> list[tuple[int, pathlib.Path]]:
 
 
 def flush_to_disk(path: pathlib.Path) -> None:
-    """Waits until a file, or a folder's list of names, has reached the disk: for power cuts."""
+    """Waits until a file, or a folder's list of names, has reached the disk, for power cuts."""
     if path.is_dir():
         with contextlib.suppress(OSError):  # Windows and some file systems have no such thing.
             folder = os.open(path, os.O_RDONLY)

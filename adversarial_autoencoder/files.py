@@ -1,4 +1,4 @@
-"""Writing files, whole or not at all; and what is said when that fails."""
+"""Writing files, whole or not at all, and the messages when that fails."""
 
 import contextlib
 import errno
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 # What a failure to write means, and what can be done about it.
 _FULL = ("the disk is full", "make room")
-_FORBIDDEN = ("the permission to write there is missing", "get it")
+_FORBIDDEN = ("permission to write there is missing", "grant it")
 _READ_ONLY = ("the disk is read-only", "make it writable")
 _FAILURES = {
     errno.ENOSPC: _FULL,
@@ -29,7 +29,7 @@ def saving(path: pathlib.Path) -> Iterator[None]:
     """Turns a failure to write below `path` into one line for the user."""
     try:
         yield
-    except BrokenPipeError:  # That is the screen.
+    except BrokenPipeError:  # It comes from the screen, not from the disk.
         raise
     except (OSError, tf.errors.OpError) as error:
         reason, advice = _failure(error)
@@ -56,7 +56,7 @@ def _failure(error: Exception) -> tuple[str, str]:
         if number == known or os.strerror(known).lower() in text:
             return _FAILURES[known]
     lines = str(error).splitlines() or [type(error).__name__]
-    return getattr(error, "strerror", None) or lines[0], "mend that"
+    return getattr(error, "strerror", None) or lines[0], "fix that"
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:

@@ -1,4 +1,4 @@
-"""The words of a command line before they are flags: flag files, and text that nothing can hold."""
+"""The words of a command line before they become flags: flag files, and unusable text."""
 
 import os
 import pathlib
@@ -73,7 +73,7 @@ def read_lines(path: pathlib.Path) -> list[str]:
 
 
 def check_text(name: str, value: object) -> None:
-    """Raises UserError where a flag's text is such as no flag file or no file system can hold."""
+    """Raises UserError if no flag file or file system could hold a flag's text."""
     for text in value if isinstance(value, list) else [value]:
         if not isinstance(text, str):
             continue

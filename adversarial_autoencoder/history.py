@@ -1,8 +1,8 @@
 """What a run has written of its steps, cut back to the checkpoint from which it goes on.
 
-The log and TensorBoard's events are on the disk before a checkpoint is. A run that was killed has
-so written all steps up to its checkpoint, and maybe some behind it: those are cut, since they are
-trained again. Each step is then there once.
+The log and TensorBoard's events reach the disk before the checkpoint does. A killed run has
+therefore recorded all steps up to its checkpoint, and maybe some after it. These are removed, since
+they are trained again, so that each step is recorded once.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""A lock on a file, which the system gives up when the process that holds it ends, however it ends.
+"""A lock on a file, released by the system when its process ends, in whatever way.
 
 On Linux and macOS it is `flock`. Over NFS Linux passes it on to the server, so it holds between
 machines where the server locks at all. Windows locks a byte behind the end of the file.
@@ -22,9 +22,8 @@ except ImportError:  # Windows.
     fcntl = None
     import msvcrt
 
-_BEHIND_THE_END = (
-    1 << 30
-)  # What Windows locks cannot be read by others, and who holds it should be.
+# Windows makes locked bytes unreadable, and the holder's name should stay readable.
+_BEHIND_THE_END = 1 << 30
 _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
@@ -32,10 +31,10 @@ _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 def held(path: pathlib.Path, doing: str) -> Iterator[None]:
     """Holds the lock within a `with` block; the file says by whom and since when.
 
-    Where the file system has no locks, a warning says so, and the block goes on without.
+    Where the file system has no locks, a warning says so and the block runs without one.
 
     Args:
-      path: the file, made where it is not there; it stays.
+      path: the file, created if missing; it is kept.
       doing: for the message, for example `Results/… is being trained`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where a run's figures come from: the source's commit, and the machine that rounds."""
+"""Where a run's figures come from: the commit of the source, and the machine."""
 
 import os
 import pathlib

@@ -27,7 +27,7 @@ class Recorder:
     def __init__(
         self, model: Model, data: Dataset, run: runs.Run, flag_lines: Sequence[str], step: int
     ):
-        """Goes on behind `step`: what is recorded of later steps is cut, as `history` says."""
+        """Continues after `step`: records of later steps are removed, see `history`."""
         self.model, self.data, self.run = model, data, run
         with runs.saving(run.path):
             run.make_folders()
@@ -44,14 +44,14 @@ class Recorder:
         self.flush()
 
     def flush(self) -> None:
-        """Waits until all is on the disk: to be called before a checkpoint is saved.
+        """Waits until everything is on disk; to be called before a checkpoint is saved.
 
         Raises:
           UserError: it could not be written.
         """
         with runs.saving(self.run.path):
             self.writer.flush()
-            if not any(self.run.tensorboard.rglob("*tfevents*")):  # Somebody has deleted them.
+            if not any(self.run.tensorboard.rglob("*tfevents*")):  # They have been deleted.
                 self.run.make_folders()
                 self.writer = tf.summary.create_file_writer(str(self.run.tensorboard))
             history.flush(self.run.log, self.run.tensorboard)

@@ -1,4 +1,4 @@
-"""The screen may go away; a run goes on without it.
+"""The screen may disappear; a run continues without it.
 
 `python part2_aae.py --train | head -1` closes the pipe, a terminal is closed, standard output is a
 full disk: what is written to the screen from then on is dropped.
@@ -12,7 +12,7 @@ from typing import TextIO
 
 
 class Screen:
-    """A stream whose write never fails: once it did, the stream leads nowhere."""
+    """A stream whose writes never fail: after the first failure they are discarded."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -26,7 +26,7 @@ class Screen:
             return len(text)
 
     def flush(self) -> None:
-        """Writes, or drops, what is waiting."""
+        """Flushes, or discards, buffered text."""
         try:
             self._stream.flush()
         except (OSError, ValueError):
@@ -36,7 +36,7 @@ class Screen:
         return getattr(self._stream, name)
 
     def _lose(self) -> None:
-        """Has the stream's file lead nowhere, so that what waits in the stream is lost as well."""
+        """Points the stream at the null device, which discards its buffer as well."""
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -46,7 +46,7 @@ class Screen:
 
 @contextlib.contextmanager
 def may_go_away() -> Iterator[None]:
-    """Within a `with` block, what is printed is dropped where the screen has gone away."""
+    """Discards what is printed within a `with` block once the screen is gone."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(Screen, before)
     try:

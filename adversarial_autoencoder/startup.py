@@ -18,7 +18,7 @@ NOISE = re.compile(
 
 
 def open_missing_streams() -> None:
-    """Has standard streams that are closed lead nowhere.
+    """Points closed standard streams at the null device.
 
     Otherwise the next files to be opened, checkpoints among them, would take their numbers, and
     what libraries write to the screen would go into them.

@@ -306,7 +306,7 @@ class Stopping:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         self.signal = number
         with contextlib.suppress(OSError, RuntimeError):  # The screen may just be written to.
-            print("\nFinishing what is begun, then saving …", file=sys.stderr)
+            print("\nFinishing the current step, then saving …", file=sys.stderr)
 
 
 def _to_go_on(run: runs.Run) -> str:

@@ -229,7 +229,7 @@ def test_a_run_on_read_only_media_is_loaded_past_a_damaged_checkpoint(read_only)
 
 
 def test_a_run_on_read_only_media_is_not_trained_and_why_is_told(read_only):
-    told = "the permission to write there is missing; the checkpoint of step 20 is kept: get it"
+    told = "permission to write there is missing; the checkpoint of step 20 is kept: grant it"
     with pytest.raises(UserError, match=told):
         read_only.save(state(Model()), 30)
     with pytest.raises(UserError, match=told):

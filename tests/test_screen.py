@@ -82,9 +82,9 @@ def test_a_broken_pipe_is_not_taken_for_a_full_disk(tmp_path):
     "error, told",
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full; make room"),
-        (PermissionError(errno.EACCES, "Permission denied"), "the permission .* missing; get it"),
+        (PermissionError(errno.EACCES, "Permission denied"), "permission .* missing; grant it"),
         (OSError(errno.EROFS, "Read-only file system"), "the disk is read-only; make it writable"),
-        (OSError(errno.EIO, "Input/output error"), "Input/output error; mend that"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error; fix that"),
     ],
 )
 def test_why_a_write_failed_is_told_with_what_to_do(tmp_path, error, told):
