@@ -28,6 +28,7 @@ from conftest import ROOT
 
 SMALL = ("--n_filters=2", "--s_dim=3", "--z_dim=4", "--batch_size=10", "--n_epochs=2")
 SMALL = (*SMALL, "--learning_rate_drops=")
+TWO_STEPS = ("--pretraining_epochs=1",)
 PICTURES = {
     f"{name}.png"
     for name in ("swaps", "interpolation", "neighbours_by_s", "neighbours_by_z", "generated")
@@ -93,6 +94,25 @@ def start(npz, tmp_path):
         return max((tmp_path / "Disentangling").iterdir())
 
     return start_script
+
+
+@pytest.fixture(scope="module")
+def trained(npz, tmp_path_factory):
+    """The folder of a run in two steps, trained and measured once; nobody changes it."""
+    results = tmp_path_factory.mktemp("results")
+    words = (f"--dataset={npz}", f"--results_dir={results}", *SMALL, *TWO_STEPS)
+    with pytest.MonkeyPatch.context() as patch:
+        measure_quickly(patch)
+        script.main(["disentangling_factors.py", *words, "--train", "--evaluate"])
+    (run,) = (results / "Disentangling").iterdir()
+    return run
+
+
+def measure_quickly(patch):
+    patch.setattr(evaluation, "N_GENERATED", 60)
+    patch.setattr(probes, "N_EPOCHS", 1)
+    train = judge.train_classifier
+    patch.setattr(judge, "train_classifier", lambda data: train(data, n_steps=2))
 
 
 @pytest.fixture
@@ -190,10 +210,9 @@ def test_the_discriminator_adds_a_plane_of_the_identity_at_each_of_three_layers(
     assert (told[0] != told[1]).any() and (told[1] != told[2]).any()
 
 
-def test_the_exported_networks_open_and_fit_together(start):
-    run = start("--train", "--n_epochs=2", "--pretraining_epochs=1")
-    load = keras.models.load_model
-    encoder, decoder = (load(run / "Saved_models" / f"{n}.keras") for n in ("encoder", "decoder"))
+def test_the_exported_networks_open_and_fit_together(trained):
+    folder, load = trained / "Saved_models", keras.models.load_model
+    encoder, decoder = (load(folder / f"{name}.keras") for name in ("encoder", "decoder"))
     s, z, _ = encoder(np.zeros([2, 90], np.float32))
     assert decoder([s, z]).shape == (2, 90)
 
@@ -470,14 +489,11 @@ def test_of_small_norb_the_toy_is_the_identity(monkeypatch, tmp_path):
 
 @pytest.fixture
 def quick_measures(monkeypatch):
-    monkeypatch.setattr(evaluation, "N_GENERATED", 60)
-    monkeypatch.setattr(probes, "N_EPOCHS", 1)
-    train = judge.train_classifier
-    monkeypatch.setattr(judge, "train_classifier", lambda data: train(data, n_steps=2))
+    measure_quickly(monkeypatch)
 
 
-def test_it_trains_and_draws_and_measures_and_loads_its_run_again(start, quick_measures, capsys):
-    run = start("--train", "--evaluate")
+def test_it_trains_and_draws_and_measures(trained):
+    run = trained
     assert {path.name for path in (run / "images").iterdir()} == PICTURES
     metrics = json.loads((run / "metrics.json").read_text())
     codes, parts = ("z", "z_mean", "s", "pixels"), ("train", "test")
@@ -486,17 +502,14 @@ def test_it_trains_and_draws_and_measures_and_loads_its_run_again(start, quick_m
     assert metrics.keys() >= {f"{code}_neighbour_accuracy" for code in codes[:3]}
     assert "neighbour_chance" in metrics
     assert metrics.keys() >= {"content_accuracy", "classifier_accuracy", "reconstruction_mse"}
-    assert "on_pixels_test" in capsys.readouterr().out
-    for path in (run / "images").iterdir():
-        path.unlink()
-    assert start() == run
-    assert {path.name for path in (run / "images").iterdir()} == PICTURES
 
 
 def test_with_unseen_identities_and_factors_the_table_has_a_row_for_each(
-    start, unseen_npz, quick_measures
+    start, unseen_npz, quick_measures, capsys
 ):
-    run = start("--train", "--evaluate", dataset=unseen_npz)
+    run = start("--train", "--n_epochs=1", "--evaluate", dataset=unseen_npz)
+    table = capsys.readouterr().out
+    assert all(what in table for what in ("identity", "hat", "factors", "on_pixels_test"))
     assert {path.name for path in (run / "images").iterdir()} == PICTURES
     metrics = json.loads((run / "metrics.json").read_text())
     for what in ("identity", "hat", "factors"):
@@ -509,8 +522,8 @@ def test_with_unseen_identities_and_factors_the_table_has_a_row_for_each(
 
 
 def test_letters_can_be_held_out(start, quick_measures, monkeypatch):
-    monkeypatch.setattr(datasets, "GLYPHS_TRAIN", 400)
-    monkeypatch.setattr(datasets, "GLYPHS_TEST", 100)
+    monkeypatch.setattr(datasets, "GLYPHS_TRAIN", 200)
+    monkeypatch.setattr(datasets, "GLYPHS_TEST", 80)
     monkeypatch.setattr(datasets, "MAX_VALIDATION", 20)
     run = start("--train", "--n_epochs=1", "--unseen=3,5", "--evaluate", dataset="glyphs")
     metrics = json.loads((run / "metrics.json").read_text())
@@ -525,23 +538,41 @@ def tensors(run, step=22):
     return {name: reader.get_tensor(name) for name in names}
 
 
-@pytest.mark.parametrize(
-    "words", [("--noise_stddev=0.1", "--ema_decay=0.9"), ("--pretraining_epochs=1",)]
-)
-def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(words, start, monkeypatch):
-    unbroken = tensors(start("--train", *words))
+def interrupt_and_resume(start, *words):
+    """Trains, with a Ctrl-C in the first epoch, and then to the end; returns the run's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            training.ProgressBar,
+            "update",
+            lambda self, *names, **losses: os.kill(os.getpid(), signal.SIGINT),
+        )
+        with pytest.raises(SystemExit):
+            start("--train", *words)
+    return start("--train", "--resume")
 
-    def interrupt(self, *names, **losses):
-        os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(training.ProgressBar, "update", interrupt)
-    with pytest.raises(SystemExit):
-        start("--train", *words)
-    monkeypatch.undo()
-    again = tensors(start("--train", "--resume"))
-    assert again.keys() == unbroken.keys()
+def assert_same_tensors(run, unbroken):
+    again, expected = tensors(run), tensors(unbroken)
+    assert again.keys() == expected.keys()
     for name in again:
-        np.testing.assert_array_equal(again[name], unbroken[name], err_msg=name)
+        np.testing.assert_array_equal(again[name], expected[name], err_msg=name)
+
+
+def test_a_run_in_two_steps_that_was_interrupted_goes_on_to_the_same_weights_and_is_loaded(
+    trained, start
+):
+    run = interrupt_and_resume(start, *TWO_STEPS)
+    assert_same_tensors(run, trained)
+    for path in (run / "images").iterdir():
+        path.unlink()
+    assert start() == run
+    assert {path.name for path in (run / "images").iterdir()} == PICTURES
+
+
+def test_a_run_with_noise_and_an_average_goes_on_to_the_same_weights_too(start):
+    words = ("--noise_stddev=0.1", "--ema_decay=0.9")
+    unbroken = start("--train", *words)
+    assert_same_tensors(interrupt_and_resume(start, *words), unbroken)
 
 
 def test_other_settings_train_too(start):

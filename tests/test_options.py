@@ -1,3 +1,4 @@
+import importlib
 import re
 import subprocess
 import sys
@@ -169,14 +170,24 @@ def test_what_is_stored_may_replace_what_was_given():
     assert flags.dataset == "auto"
 
 
-@pytest.mark.parametrize("script", ["part1_autoencoder", "part2_aae", "part3_style_content"])
-def test_scripts_print_one_line_and_exit_with_2(script):
+@pytest.mark.parametrize(
+    "script", ["part1_autoencoder", "part2_aae", "part3_style_content", "part4_semisupervised"]
+)
+def test_a_script_prints_one_line_and_exits_with_2(script, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"{script}.py", "--train", "now"])
+    with pytest.raises(SystemExit) as stop:
+        options.exit_on_user_error(importlib.import_module(script).main)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith(f"{script}: 'now' is not understood")
+
+
+def test_a_script_that_is_started_by_its_path_does_so_too():
     done = subprocess.run(
-        [sys.executable, str(ROOT / f"{script}.py"), "--train", "now"],
+        [sys.executable, str(ROOT / "part1_autoencoder.py"), "--train", "now"],
         capture_output=True,
         text=True,
         env={"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""},
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"{script}: 'now' is not understood")
+    assert done.stderr.splitlines()[-1].startswith("part1_autoencoder: 'now' is not understood")
     assert "Traceback" not in done.stderr

@@ -49,7 +49,8 @@ def test_a_probe_stops_before_it_learns_noise_by_heart(rng, monkeypatch):
     assert len(epochs) < probes.N_EPOCHS
 
 
-def test_a_probe_repeats_itself_for_the_same_seed(rng):
+def test_a_probe_repeats_itself_for_the_same_seed(rng, monkeypatch):
+    monkeypatch.setattr(probes, "N_EPOCHS", 3)
     z, y = rng.normal(size=[600, 3]), rng.integers(0, 2, 600)
     probed = [
         probes._predicted_classes(z[:300], y[:300], z[300:], seed).tolist() for seed in (1, 1, 2)
@@ -57,7 +58,8 @@ def test_a_probe_repeats_itself_for_the_same_seed(rng):
     assert probed[0] == probed[1] != probed[2]
 
 
-def test_a_probe_does_not_depend_on_the_global_seed_or_the_precision_of_the_run(rng):
+def test_a_probe_does_not_depend_on_the_global_seed_or_the_precision_of_the_run(rng, monkeypatch):
+    monkeypatch.setattr(probes, "N_EPOCHS", 3)
     z, y = rng.normal(size=[600, 3]), rng.integers(0, 2, 600)
     first = probes._fit_classifier(z, y, 2, 0)(z)
     tf.keras.utils.set_random_seed(5)
