@@ -17,7 +17,7 @@ ACCURACY = re.compile(r"Validation Accuracy ([\d.]+)$", re.MULTILINE)
 
 
 def validation_errors(run: pathlib.Path) -> np.ndarray:
-    """Returns the share of misclassified validation images after each epoch of a run, [n_epochs]."""
+    """Returns the share of misclassified validation images after each epoch, [n_epochs]."""
     found = ACCURACY.findall((run / "log" / "log.txt").read_text())
     return 1 - np.array(found, float)
 
