@@ -23,6 +23,6 @@ setup(
     ],
     extras_require={
         "notebooks": ["ipykernel", "nbclient"],
-        "test": ["hypothesis", "pytest", "ruff"],
+        "test": ["hypothesis", "pytest", "pytest-xdist", "ruff"],
     },
 )
