@@ -1,6 +1,6 @@
 """The batch of each step, a function of the seed and the step alone."""
 
-from adversarial_autoencoder import randomness
+from adversarial_autoencoder import devices, randomness
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.errors import UserError
 
@@ -63,14 +63,15 @@ class Batches:
           purpose: what they are for; see `randomness`.
 
         Returns:
-          As `batch` does.
+          As `batch` does; in a train step on several devices, this device's rows of it.
         """
         seed = randomness.stateless_seed(self.seed, purpose, step)
-        n = len(self.labels)
+        n_own = self.batch_size // devices.count()
         return self._examples(
-            tf.random.stateless_uniform([self.batch_size], seed, 0, n, dtype=tf.int32)
+            randomness.uniform([n_own], seed, 0, len(self.labels), dtype=tf.int32)
         )
 
     def _examples(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        x = tf.cast(tf.gather(self.images, indices), tf.float32) / 255.0
-        return x, tf.one_hot(tf.gather(self.labels, indices), self.n_classes)
+        with tf.device(self.images.device):  # Only the batch goes to another device, if one asks.
+            images, labels = tf.gather(self.images, indices), tf.gather(self.labels, indices)
+        return tf.cast(images, tf.float32) / 255.0, tf.one_hot(labels, self.n_classes)

@@ -116,7 +116,8 @@ def _builder(name: str, data_dir: str, others: Sequence[str]):
         near = difflib.get_close_matches(base, [*others, *known])
         raise UserError(
             f"--dataset={name} is unknown{', did you mean ' * bool(near)}{' or '.join(near)}: "
-            f"give auto, mnist, glyphs, the name of a TFDS data set or the path of an .npz"
+            f"give auto, mnist, glyphs, the name of a TFDS data set, the path of an .npz, or a "
+            f"folder with a folder of images for each class"
         ) from error
 
 

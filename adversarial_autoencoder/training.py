@@ -11,13 +11,14 @@ import pathlib
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adversarial_autoencoder import (
     advice,
     averaging,
     checkpoints,
     dashboard,
+    devices,
     display,
     evaluation,
     explorer,
@@ -72,12 +73,14 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
     """
     run = runs.open_run(flags, model_class.NAME)
     pictures.check(flags)
+    strategy = devices.start(flags)
     set_up(flags)
     data = model_class.load_data(flags)
-    model = model_class(data, flags)
+    with devices.scope(strategy):
+        model = model_class(data, flags)
     ema = averaging.ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
     if flags.train:
-        step = train(model, ema, data, run, flags)
+        step = train(model, ema, data, run, flags, strategy)
     else:
         runs.check_data(run, data)
         state = checkpoints.of(model, ema)
@@ -105,7 +108,12 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
 
 
 def train(
-    model: Model, ema: ExponentialMovingAverage, data: Dataset, run: runs.Run, flags: options.Flags
+    model: Model,
+    ema: ExponentialMovingAverage,
+    data: Dataset,
+    run: runs.Run,
+    flags: options.Flags,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> int:
     """Trains to `--n_epochs`, from the start or from the run's newest checkpoint.
 
@@ -115,6 +123,7 @@ def train(
       data: what to train on.
       run: a new run, or with `--resume` the one to go on with.
       flags: the run's.
+      strategy: in whose scope the model was made, see `devices`.
 
     Returns:
       The number of steps that the model is trained for.
@@ -130,12 +139,13 @@ def train(
     phases.check(model)
     batches = Batches(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
     # Before the run's folder is made: an error in the train step leaves none behind.
-    train_steps = step_loop(model, batches, ema)
+    train_steps = step_loop(model, batches, ema, strategy)
     flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
     if not flags.resume:
         run.create(model.NAME, flag_lines, data)
     with run.training():
-        return _train(model, ema, data, run, flags, flag_lines, batches, train_steps)
+        machine = provenance.machine(strategy.num_replicas_in_sync if strategy else 1)
+        return _train(model, ema, data, run, flags, flag_lines, batches, train_steps, machine)
 
 
 def _train(
@@ -147,17 +157,18 @@ def _train(
     flag_lines: Sequence[str],
     batches: Batches,
     train_steps: Callable,
+    machine: Mapping[str, str | int],
 ) -> int:
     per_epoch = steps_per_epoch(data, flags.batch_size)
     state = checkpoints.of(model, ema)
     if flags.resume:
         step = run.restore(state)
         print(f"Going on with {run.path} at step {step}.")
-        if differing := run.note_machine(provenance.machine()):
+        if differing := run.note_machine(machine):
             print(f"Its end will differ by rounding from an unbroken run's: {differing}.")
     else:
         step = 0
-        run.note_machine(provenance.machine())
+        run.note_machine(machine)
         _save(model, ema, state, run, step)
     logdir = dashboard.link(model, run)
     run.keep_every = flags.keep_every * per_epoch
@@ -221,7 +232,10 @@ def _train(
 
 
 def step_loop(
-    model: Model, batches: Batches, ema: ExponentialMovingAverage
+    model: Model,
+    batches: Batches,
+    ema: ExponentialMovingAverage,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]:
     """Returns the function that trains from one step up to another without leaving TensorFlow.
 
@@ -229,6 +243,7 @@ def step_loop(
       model: what to train.
       batches: what to train on.
       ema: of the model's weights, kept up to date.
+      strategy: of several devices, see `devices`.
 
     Returns:
       A function of two int64 scalars `first` and `last` and the epoch's order of images, that does
@@ -237,7 +252,9 @@ def step_loop(
     """
     first_step = tf.constant(0, tf.int64)
     first_batch = batches.batch(first_step, batches.order(0))
-    outputs = model.train_step.get_concrete_function(*first_batch, first_step).structured_outputs
+    train_step = devices.whole_step(model.train_step, strategy)
+    redraw = devices.on_each(layers.redraw, strategy)
+    outputs = train_step.get_concrete_function(*first_batch, first_step).structured_outputs
     names = sorted(outputs)
 
     @tf.function
@@ -248,8 +265,8 @@ def step_loop(
         not_finite = tf.constant(-1, tf.int64)
         for step in tf.range(first, last):
             model.step.assign(step)
-            layers.redraw(model.networks, batches.seed, step)
-            losses = model.train_step(*batches.batch(step, order), step)
+            redraw(model.networks, batches.seed, step)
+            losses = train_step(*batches.batch(step, order), step)
             ema.update(step)
             finite = tf.reduce_all(tf.math.is_finite(tf.stack([losses[name] for name in names])))
             not_finite = tf.where(finite | (not_finite >= 0), not_finite, step)
@@ -315,7 +332,7 @@ def _to_go_on(run: runs.Run) -> str:
 
 def _where_data_lie(data: Dataset, flags: options.Flags) -> dict[str, str | None]:
     """What is stored with the run: not `auto`, but what it came to, found from any folder."""
-    is_file = data.name.endswith(".npz")
+    is_file = data.name.endswith(".npz") or os.path.isabs(data.name)
     return {
         "dataset": os.path.abspath(data.name) if is_file else data.name,
         "data_dir": flags.data_dir and os.path.abspath(os.path.expanduser(flags.data_dir)),
