@@ -18,23 +18,31 @@ from absl import flags as absl_flags
 def start(flags: absl_flags.FlagValues) -> tf.distribute.Strategy | None:
     """Returns the strategy of `--devices`, or None where one device does all.
 
-    To be called before TensorFlow computes anything, since it then knows its devices for good.
+    To be called before TensorFlow computes anything, since it then knows its devices for good. With
+    the variable TF_CONFIG in the environment this waits for the other machines.
 
     Raises:
-      UserError: there are not so many devices, or the batch cannot be divided among them.
+      UserError: there are not so many devices, the batch cannot be divided among them, or TF_CONFIG
+        does not say what it should.
     """
     gpus = tf.config.list_physical_devices("GPU")
     n = (flags.devices or max(len(gpus), 1)) if flags.train else 1
     if gpus and n > len(gpus):
         raise UserError(f"--devices={n}, but TensorFlow sees {len(gpus)} GPUs: give at most that")
+    workers = _workers(os.environ.get("TF_CONFIG", "")) if flags.train else ()
+    if len(workers) > 1:
+        if n > 1 and not gpus:
+            raise UserError(
+                f"--devices={n}, but with TF_CONFIG a CPU is one device: omit the flag"
+            )
+        tf.config.set_visible_devices(gpus[:n], "GPU")
+        _check_division(flags.batch_size, n * len(workers))
+        strategy = _connected(workers)
+        strategy.batch_size = flags.batch_size
+        return strategy
     if n == 1:
         return None
-    if flags.batch_size % n:
-        fitting = max(flags.batch_size - flags.batch_size % n, n)
-        raise UserError(
-            f"--batch_size={flags.batch_size} cannot be divided among {n} devices: give "
-            f"{fitting}, for example, or other --devices"
-        )
+    _check_division(flags.batch_size, n)
     if not gpus:
         _divide_cpu(n)
     kind = "GPU" if gpus else "CPU"
