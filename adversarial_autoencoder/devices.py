@@ -7,10 +7,16 @@ each with its rows of the batch (its slice). What a step needs of the others' ro
 
 import contextlib
 import functools
-from collections.abc import Callable
+import json
+import os
+import signal
+import sys
+import zlib
+from collections.abc import Callable, Mapping
 
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.errors import UserError, one_line
 
+import numpy as np
 import tensorflow as tf
 from absl import flags as absl_flags
 
@@ -29,16 +35,14 @@ def start(flags: absl_flags.FlagValues) -> tf.distribute.Strategy | None:
     n = (flags.devices or max(len(gpus), 1)) if flags.train else 1
     if gpus and n > len(gpus):
         raise UserError(f"--devices={n}, but TensorFlow sees {len(gpus)} GPUs: give at most that")
-    workers = _workers(os.environ.get("TF_CONFIG", "")) if flags.train else ()
+    workers, is_chief = _workers(os.environ.get("TF_CONFIG", "")) if flags.train else ([], True)
     if len(workers) > 1:
         if n > 1 and not gpus:
-            raise UserError(
-                f"--devices={n}, but with TF_CONFIG a CPU is one device: omit the flag"
-            )
+            raise UserError(f"--devices={n}, but with TF_CONFIG a CPU is one device: omit the flag")
         tf.config.set_visible_devices(gpus[:n], "GPU")
         _check_division(flags.batch_size, n * len(workers))
         strategy = _connected(workers)
-        strategy.batch_size = flags.batch_size
+        strategy.batch_size, strategy.is_chief = flags.batch_size, is_chief
         return strategy
     if n == 1:
         return None
@@ -160,3 +164,118 @@ def _divide_cpu(n: int) -> None:
                 f"--devices={n}, but TensorFlow has already started with fewer: set it in a new "
                 "Python process"
             ) from None
+
+
+def _check_division(batch_size: int, n: int) -> None:
+    if batch_size % n:
+        raise UserError(
+            f"--batch_size={batch_size} cannot be divided among {n} devices: give "
+            f"{max(batch_size - batch_size % n, n)}, for example, or other --devices"
+        )
+
+
+# Several machines.
+
+
+def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
+    """Whether this process writes the run: the only one, or the first of several machines'."""
+    return getattr(strategy, "is_chief", True)
+
+
+def is_one_of_several(strategy: tf.distribute.Strategy | None) -> bool:
+    """Whether other processes train the same run."""
+    return hasattr(strategy, "is_chief")
+
+
+def agree(strategy: tf.distribute.Strategy | None, settings: Mapping[str, object]) -> None:
+    """Waits for the other machines, and compares what they all must have.
+
+    Args:
+      strategy: of all devices.
+      settings: by name, the same names on each.
+
+    Raises:
+      UserError: one has others; it is named.
+    """
+    if not is_one_of_several(strategy):
+        return
+    sums = [zlib.crc32(repr(value).encode()) for value in settings.values()]
+    with lost_workers(strategy):
+        columns = np.transpose(_of_all(strategy)(tf.constant(sums, tf.int64)))
+    differing = [
+        name for name, column in zip(settings, columns, strict=True) if len(set(column)) > 1
+    ]
+    if differing:
+        raise UserError(
+            f"the workers differ in {', '.join(differing)}: start all of them with the same flags "
+            "and the same data"
+        )
+
+
+def signal_of_any(strategy: tf.distribute.Strategy | None, number: int) -> int:
+    """Returns the signal that any worker got, this one's own first; 0: none did."""
+    if not is_one_of_several(strategy):
+        return number
+    with lost_workers(strategy):
+        others = _of_all(strategy)(tf.constant([number], tf.int64))
+    return number or (int(signal.SIGTERM) if np.any(others) else 0)
+
+
+@contextlib.contextmanager
+def lost_workers(strategy: tf.distribute.Strategy | None):
+    """Within a `with` block, turns what TensorFlow says of a lost worker into one line."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if not is_one_of_several(strategy) or isinstance(error, tf.errors.ResourceExhaustedError):
+            raise
+        raise UserError(
+            f"another worker has stopped ({one_line(error.message, 120)}): see there for the "
+            "reason, then start all of them again, with --resume to go on from the last checkpoint"
+        ) from None
+
+
+@functools.cache
+def _of_all(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function that gathers a vector of each device: [n] to [devices, n]."""
+
+    def gather(values: tf.Tensor) -> tf.Tensor:
+        return tf.distribute.get_replica_context().all_gather(values[tf.newaxis], axis=0)
+
+    @tf.function
+    def of_all(values: tf.Tensor) -> tf.Tensor:
+        return strategy.experimental_local_results(strategy.run(gather, args=(values,)))[0]
+
+    return of_all
+
+
+def _workers(text: str) -> tuple[list[str], bool]:
+    """The addresses in TF_CONFIG, and whether this process is the first of them."""
+    if not text:
+        return [], True
+    try:
+        config = json.loads(text)
+        jobs, task = config["cluster"], config["task"]
+        kind, index = task["type"], task["index"]
+        if strange := sorted(jobs.keys() - {"chief", "worker"}):
+            raise ValueError(f"there is no use for the job {strange[0]}")
+        addresses = [*jobs.get("chief", []), *jobs.get("worker", [])]
+        if type(index) is not int or not 0 <= index < len(jobs[kind]):
+            raise ValueError(f"there is no {kind} {index}")
+        if not all(isinstance(a, str) and a.rpartition(":")[2].isdecimal() for a in addresses):
+            raise ValueError("an address is no host:port")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"TF_CONFIG cannot be understood ({one_line(repr(error), 80)}): it should be like "
+            '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", '
+            '"index": 0}}'
+        ) from None
+    return addresses, kind == "chief" or ("chief" not in jobs and index == 0)
+
+
+def _connected(workers: list[str]) -> tf.distribute.Strategy:
+    print(f"Waiting for all of {', '.join(workers)} ...", file=sys.stderr)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        raise UserError(f"the workers could not be connected ({one_line(error)})") from None

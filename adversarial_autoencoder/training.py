@@ -9,9 +9,11 @@ import contextlib
 import os
 import pathlib
 import shlex
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from adversarial_autoencoder import (
     advice,
@@ -74,13 +76,27 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
     run = runs.open_run(flags, model_class.NAME)
     pictures.check(flags)
     strategy = devices.start(flags)
+    with _folder_of_worker(run, flags, strategy) as run:
+        return _main(model_class, flags, run, strategy)
+
+
+def _main(
+    model_class: type[Model],
+    flags: options.Flags,
+    run: runs.Run,
+    strategy: tf.distribute.Strategy | None,
+) -> runs.Run:
     set_up(flags)
     data = model_class.load_data(flags)
+    if flags.train:
+        devices.agree(strategy, _settings_of_all(flags, data, run))
     with devices.scope(strategy):
         model = model_class(data, flags)
     ema = averaging.ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
     if flags.train:
         step = train(model, ema, data, run, flags, strategy)
+        if not devices.is_chief(strategy):
+            return run
     else:
         runs.check_data(run, data)
         state = checkpoints.of(model, ema)
@@ -145,7 +161,9 @@ def train(
         run.create(model.NAME, flag_lines, data)
     with run.training():
         machine = provenance.machine(strategy.num_replicas_in_sync if strategy else 1)
-        return _train(model, ema, data, run, flags, flag_lines, batches, train_steps, machine)
+        return _train(
+            model, ema, data, run, flags, flag_lines, batches, train_steps, machine, strategy
+        )
 
 
 def _train(
@@ -158,6 +176,7 @@ def _train(
     batches: Batches,
     train_steps: Callable,
     machine: Mapping[str, str | int],
+    strategy: tf.distribute.Strategy | None,
 ) -> int:
     per_epoch = steps_per_epoch(data, flags.batch_size)
     state = checkpoints.of(model, ema)
@@ -183,7 +202,8 @@ def _train(
         while step < last_step:
             epoch_end = (step // per_epoch + 1) * per_epoch
             call_end = min(step - step % STEPS_PER_CALL + STEPS_PER_CALL, epoch_end)
-            losses, not_finite = train_steps(_int64(step), _int64(call_end), order)
+            with devices.lost_workers(strategy):
+                losses, not_finite = train_steps(_int64(step), _int64(call_end), order)
             if not_finite >= 0:
                 raise UserError(_not_finite(f"a loss of step {int(not_finite) + 1}", run))
             losses = {name: float(loss) for name, loss in losses.items()}
@@ -204,6 +224,7 @@ def _train(
                         recorder.flush()
                         _save(model, ema, state, run, step, score)
                     order = batches.order(step)
+            stopping.signal = devices.signal_of_any(strategy, stopping.signal)
             if stopping.signal and step < last_step:
                 if step != epoch_end:
                     recorder.flush()
@@ -324,6 +345,34 @@ class Stopping:
         self.signal = number
         with contextlib.suppress(OSError, RuntimeError):  # The screen may just be written to.
             print("\nFinishing the current step, then saving …", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _folder_of_worker(
+    run: runs.Run, flags: options.Flags, strategy: tf.distribute.Strategy | None
+) -> Iterator[runs.Run]:
+    """Gives workers that are not the chief a copy of the run, which does not stay, and no say."""
+    if devices.is_chief(strategy):
+        yield run
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        flags.results_dir = folder
+        copy = runs.Run(pathlib.Path(folder) / run.path.parent.name / run.path.name)
+        if flags.resume:
+            shutil.copytree(run.path, copy.path)
+        yield copy
+
+
+def _settings_of_all(flags: options.Flags, data: Dataset, run: runs.Run) -> dict[str, object]:
+    """What all workers must have, by the name for messages."""
+    free = {*options.ACTIONS, *options.FREE_TO_CHANGE} - {"resume"}
+    settings = {f"--{name}": flags[name].value for name in sorted(flags) if name not in free}
+    what_is_resumed = (run.path.name, run.newest_step()) if flags.resume else None
+    return settings | {"the run": what_is_resumed, "the data": data.fingerprint}
 
 
 def _to_go_on(run: runs.Run) -> str:
