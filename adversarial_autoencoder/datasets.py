@@ -44,6 +44,7 @@ def load(
     n_images: int = 0,
     *,
     image_size: int = 0,
+    on_disk: bool = False,
     by_identity: bool = False,
     unseen: Sequence[str] = (),
 ) -> Dataset:
@@ -57,6 +58,7 @@ def load(
       data_dir: where the four MNIST files, `mnist.npz` or TFDS' folders lie; None: TFDS' default.
       n_images: 0, or how many training images to keep, the first N.
       image_size: height and width to which images of a folder are scaled; 0: they are of one size.
+      on_disk: leave the training images of a TFDS data set on disk, see `streaming`.
       by_identity: a label says which images show the same thing. Those of test images need not be
         among the training labels, and `smallnorb` has the toys, not their categories, as labels.
       unseen: names of classes to keep for testing: no training image shows them, and test images
@@ -84,18 +86,23 @@ def load(
             f"--image_size={image_size} is for a folder of images, and --dataset={name} is none: "
             "omit it"
         )
+    from_tfds = not is_folder and not name.endswith(".npz") and name not in ("auto", *GLYPHS)
+    if on_disk and (by_identity or not from_tfds):
+        raise UserError(
+            f"--streaming reads TFDS data sets, and --dataset={name} lies in memory: omit it"
+        )
     if is_folder:
         dataset = _from_folder(folder, image_size, by_identity)
     elif name.endswith(".npz"):
         dataset = _from_npz(os.path.expanduser(name), by_identity)
     elif name == "auto":
         dataset = _auto(data_dir, 0 if unseen else n_images)
-    elif name.lower() == "mnist":  # As TFDS takes it.
+    elif name.lower() == "mnist" and not on_disk:  # As TFDS takes it.
         dataset = _mnist(data_dir)
     elif name in GLYPHS:
         dataset = _glyphs(name, 0 if unseen else n_images)
     else:
-        dataset = _from_tfds(name, data_dir, by_identity)
+        dataset = _from_tfds(name, data_dir, by_identity, on_disk)
     if unseen:
         dataset = _hold_out(dataset, unseen)
     if not 0 <= n_images <= len(dataset.train):
@@ -254,9 +261,15 @@ def _from_folder(path: str, image_size: int, by_identity: bool) -> Dataset:
     return dataclasses.replace(dataset, class_names=class_names)
 
 
-def _from_tfds(name: str, data_dir: str | None, by_identity: bool = False) -> Dataset:
-    train, test, name_of = tfds_data.read(name, data_dir, by_identity, others=("auto", *GLYPHS))
+def _from_tfds(
+    name: str, data_dir: str | None, by_identity: bool = False, on_disk: bool = False
+) -> Dataset:
+    others = ("auto", *GLYPHS)
+    train, test, name_of = tfds_data.read(name, data_dir, by_identity, others, on_disk)
     dataset = _dataset(name, train, test, by_identity)
+    if on_disk:  # All but the training images, which are the many.
+        validation, test = map(splits.in_memory, (dataset.validation, dataset.test))
+        dataset = dataclasses.replace(dataset, validation=validation, test=test)
     if name_of is None:
         return dataset
     values = map(int, dataset.class_names)

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from adversarial_autoencoder.errors import UserError, one_line
 
@@ -176,6 +176,15 @@ def _check_division(batch_size: int, n: int) -> None:
 
 # Several machines.
 
+_LOST = (  # What TensorFlow raises where another worker does not answer any more.
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
+)
+
 
 def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
     """Whether this process writes the run: the only one, or the first of several machines'."""
@@ -200,8 +209,7 @@ def agree(strategy: tf.distribute.Strategy | None, settings: Mapping[str, object
     if not is_one_of_several(strategy):
         return
     sums = [zlib.crc32(repr(value).encode()) for value in settings.values()]
-    with lost_workers(strategy):
-        columns = np.transpose(_of_all(strategy)(tf.constant(sums, tf.int64)))
+    columns = np.transpose(_of_all(strategy)(tf.constant(sums, tf.int64)))
     differing = [
         name for name, column in zip(settings, columns, strict=True) if len(set(column)) > 1
     ]
@@ -216,21 +224,20 @@ def signal_of_any(strategy: tf.distribute.Strategy | None, number: int) -> int:
     """Returns the signal that any worker got, this one's own first; 0: none did."""
     if not is_one_of_several(strategy):
         return number
-    with lost_workers(strategy):
-        others = _of_all(strategy)(tf.constant([number], tf.int64))
+    others = _of_all(strategy)(tf.constant([number], tf.int64))
     return number or (int(signal.SIGTERM) if np.any(others) else 0)
 
 
 @contextlib.contextmanager
-def lost_workers(strategy: tf.distribute.Strategy | None):
+def lost_workers(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
     """Within a `with` block, turns what TensorFlow says of a lost worker into one line."""
     try:
         yield
-    except tf.errors.OpError as error:
-        if not is_one_of_several(strategy) or isinstance(error, tf.errors.ResourceExhaustedError):
+    except _LOST as error:
+        if not is_one_of_several(strategy):
             raise
         raise UserError(
-            f"another worker has stopped ({one_line(error.message, 120)}): see there for the "
+            f"another worker has stopped ({type(error).__name__}): see there for the "
             "reason, then start all of them again, with --resume to go on from the last checkpoint"
         ) from None
 

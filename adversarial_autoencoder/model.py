@@ -49,7 +49,7 @@ class Model(tf.Module):
     def load_data(cls, flags: absl_flags.FlagValues) -> Dataset:
         """Returns the data set that the flags ask for."""
         where = (flags.dataset, flags.data_dir, flags.n_images)
-        return datasets.load(*where, image_size=flags.image_size)
+        return datasets.load(*where, image_size=flags.image_size, on_disk=flags.streaming)
 
     def training_images(self, data: Dataset) -> Split:
         """Returns the images, and the labels, that `train_step` gets."""

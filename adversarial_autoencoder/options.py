@@ -35,7 +35,7 @@ ACTIONS = (
 WHERE_DATA_LIE = ("dataset", "data_dir")
 
 # What is given counts, since it changes nothing that is trained (--devices: but for rounding).
-FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every", "devices")
+FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every", "devices", "streaming")
 
 # Weights in the page explorer.html; the first is the default.
 EXPLORERS = ("float16", "int8", "none")
@@ -337,6 +337,7 @@ def _define_shared(flags: Flags) -> None:
     where = "folder of MNIST's .gz files, mnist.npz or TFDS' folders"
     string(flags, "data_dir", None, where, group)
     integer(flags, "n_images", 0, "train on the first N images; 0: all", group, least=0)
+    boolean(flags, "streaming", False, "read training images from disk (TFDS, array_record)", group)
     size = "height and width to which images of a folder are scaled; 0: as they are"
     integer(flags, "image_size", 0, size, group, least=0, most=1024)
 

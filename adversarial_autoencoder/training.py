@@ -33,7 +33,7 @@ from adversarial_autoencoder import (
     runs,
 )
 from adversarial_autoencoder.averaging import ExponentialMovingAverage
-from adversarial_autoencoder.batches import Batches, steps_per_epoch
+from adversarial_autoencoder.batches import STEPS_PER_CALL, Batches, steps_per_epoch
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.judge import Judge
@@ -45,7 +45,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-STEPS_PER_CALL = 10  # Steps inside one call of a tf.function; a signal waits until they are done.
 LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the series.
 
 
@@ -76,7 +75,7 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
     run = runs.open_run(flags, model_class.NAME)
     pictures.check(flags)
     strategy = devices.start(flags)
-    with _folder_of_worker(run, flags, strategy) as run:
+    with devices.lost_workers(strategy), _folder_of_worker(run, flags, strategy) as run:
         return _main(model_class, flags, run, strategy)
 
 
@@ -153,7 +152,7 @@ def train(
         runs.check_data(run, data)
     steps_per_epoch(data, flags.batch_size)  # Raises before anything is built.
     phases.check(model)
-    batches = Batches(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
+    batches = Batches.of(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
     # Before the run's folder is made: an error in the train step leaves none behind.
     train_steps = step_loop(model, batches, ema, strategy)
     flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
@@ -191,7 +190,6 @@ def _train(
         _save(model, ema, state, run, step)
     logdir = dashboard.link(model, run)
     run.keep_every = flags.keep_every * per_epoch
-    order = batches.order(step)
     last_step = flags.n_epochs * per_epoch
 
     with (
@@ -202,8 +200,8 @@ def _train(
         while step < last_step:
             epoch_end = (step // per_epoch + 1) * per_epoch
             call_end = min(step - step % STEPS_PER_CALL + STEPS_PER_CALL, epoch_end)
-            with devices.lost_workers(strategy):
-                losses, not_finite = train_steps(_int64(step), _int64(call_end), order)
+            order = batches.order(step)
+            losses, not_finite = train_steps(_int64(step), _int64(call_end), order)
             if not_finite >= 0:
                 raise UserError(_not_finite(f"a loss of step {int(not_finite) + 1}", run))
             losses = {name: float(loss) for name, loss in losses.items()}
@@ -223,7 +221,6 @@ def _train(
                     finally:  # Pictures that cannot be drawn should not cost the epoch.
                         recorder.flush()
                         _save(model, ema, state, run, step, score)
-                    order = batches.order(step)
             stopping.signal = devices.signal_of_any(strategy, stopping.signal)
             if stopping.signal and step < last_step:
                 if step != epoch_end:

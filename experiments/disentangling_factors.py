@@ -45,7 +45,7 @@ DEFAULTS = dict(
     learning_rate_drops="8,10",
     beta1=0.5,
 )
-UNUSED = ("n_l1", "n_l2", "encoder", "dropout", "generate", "visualize")
+UNUSED = ("n_l1", "n_l2", "encoder", "dropout", "generate", "visualize", "streaming")
 
 # Side of the kernel, planes in multiples of --n_filters, stride; the supplement's two sizes.
 CONVOLUTIONS = {
