@@ -212,7 +212,8 @@ def numbers(checkpoint):
 @pytest.mark.slow
 @pytest.mark.parametrize("script", ["part3_style_content", "part4_semisupervised"])
 def test_two_workers_train_the_run_of_one_device(script, npz, tmp_path):
-    words = ["--n_labeled=30"] if script.startswith("part4") else []
+    # A bias before batch normalization has no effect, and Adam moves it by its gradient's rounding.
+    words = ["--n_labeled=30", "--nobatch_norm"] if script.startswith("part4") else []
     codes, errors = ends(start_workers(script, npz, tmp_path, *words))
     assert codes == [0, 0], errors
     assert not list((tmp_path / "tmp1").iterdir())
