@@ -1,4 +1,4 @@
-"""Image data sets with labels: MNIST, the built-in glyphs, any of TFDS, the user's own file.
+"""Image data sets with labels: MNIST, the built-in glyphs, any of TFDS, the user's own.
 
 Whatever the source, `load` returns the same thing: uint8 images in memory (47 MB for MNIST, where
 float32 would take 188 MB and every copy as much again) and labels 0 to n_classes - 1, cut into
@@ -11,7 +11,7 @@ import pathlib
 import textwrap
 from collections.abc import Sequence
 
-from adversarial_autoencoder import data_files, randomness, splits, tfds_data
+from adversarial_autoencoder import data_files, image_folders, randomness, splits, tfds_data
 from adversarial_autoencoder.errors import UserError, one_line
 from adversarial_autoencoder.splits import Dataset, Split, hide_labels, labeled_subset
 
@@ -43,6 +43,8 @@ def load(
     data_dir: str | None = None,
     n_images: int = 0,
     *,
+    image_size: int = 0,
+    on_disk: bool = False,
     by_identity: bool = False,
     unseen: Sequence[str] = (),
 ) -> Dataset:
@@ -51,9 +53,12 @@ def load(
     Args:
       name: `mnist`; `glyphs`, `glyphs_letters` or `glyphs_all` (drawn here); `auto` (MNIST where it
         lies on disk or can be fetched, else, with a warning, `glyphs`); a TFDS image data set with
-        one class label (`cifar10`, `emnist/letters`); or a path that ends in `.npz`.
+        one class label (`cifar10`, `emnist/letters`); a path that ends in `.npz`; or a folder with
+        a folder of images for each class.
       data_dir: where the four MNIST files, `mnist.npz` or TFDS' folders lie; None: TFDS' default.
       n_images: 0, or how many training images to keep, the first N.
+      image_size: height and width to which images of a folder are scaled; 0: they are of one size.
+      on_disk: leave the training images of a TFDS data set on disk, see `streaming`.
       by_identity: a label says which images show the same thing. Those of test images need not be
         among the training labels, and `smallnorb` has the toys, not their categories, as labels.
       unseen: names of classes to keep for testing: no training image shows them, and test images
@@ -74,16 +79,30 @@ def load(
     data_dir = data_dir and os.path.expanduser(data_dir)
     if data_dir and os.path.isfile(data_dir):
         raise UserError(f"--data_dir={data_dir} is a file: give the folder that it lies in")
-    if name.endswith(".npz"):
+    folder = os.path.expanduser(name)
+    is_folder = name not in ("auto", "mnist", *GLYPHS) and image_folders.is_one(folder)
+    if image_size and not is_folder:
+        raise UserError(
+            f"--image_size={image_size} is for a folder of images, and --dataset={name} is none: "
+            "omit it"
+        )
+    from_tfds = not is_folder and not name.endswith(".npz") and name not in ("auto", *GLYPHS)
+    if on_disk and (by_identity or not from_tfds):
+        raise UserError(
+            f"--streaming reads TFDS data sets, and --dataset={name} lies in memory: omit it"
+        )
+    if is_folder:
+        dataset = _from_folder(folder, image_size, by_identity)
+    elif name.endswith(".npz"):
         dataset = _from_npz(os.path.expanduser(name), by_identity)
     elif name == "auto":
         dataset = _auto(data_dir, 0 if unseen else n_images)
-    elif name.lower() == "mnist":  # As TFDS takes it.
+    elif name.lower() == "mnist" and not on_disk:  # As TFDS takes it.
         dataset = _mnist(data_dir)
     elif name in GLYPHS:
         dataset = _glyphs(name, 0 if unseen else n_images)
     else:
-        dataset = _from_tfds(name, data_dir, by_identity)
+        dataset = _from_tfds(name, data_dir, by_identity, on_disk)
     if unseen:
         dataset = _hold_out(dataset, unseen)
     if not 0 <= n_images <= len(dataset.train):
@@ -236,9 +255,21 @@ def _from_npz(path: str, by_identity: bool = False) -> Dataset:
     return dataclasses.replace(dataset, class_names=tuple(class_names[places].tolist()))
 
 
-def _from_tfds(name: str, data_dir: str | None, by_identity: bool = False) -> Dataset:
-    train, test, name_of = tfds_data.read(name, data_dir, by_identity, others=("auto", *GLYPHS))
+def _from_folder(path: str, image_size: int, by_identity: bool) -> Dataset:
+    train, test, class_names = image_folders.read(path, image_size)
+    dataset = _dataset(os.path.abspath(path), train, test, by_identity)
+    return dataclasses.replace(dataset, class_names=class_names)
+
+
+def _from_tfds(
+    name: str, data_dir: str | None, by_identity: bool = False, on_disk: bool = False
+) -> Dataset:
+    others = ("auto", *GLYPHS)
+    train, test, name_of = tfds_data.read(name, data_dir, by_identity, others, on_disk)
     dataset = _dataset(name, train, test, by_identity)
+    if on_disk:  # All but the training images, which are the many.
+        validation, test = map(splits.in_memory, (dataset.validation, dataset.test))
+        dataset = dataclasses.replace(dataset, validation=validation, test=test)
     if name_of is None:
         return dataset
     values = map(int, dataset.class_names)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from adversarial_autoencoder import randomness
+from adversarial_autoencoder import devices, randomness
 from adversarial_autoencoder.errors import UserError
 
 import keras
@@ -54,7 +54,7 @@ def dense(
         as_float32 = {"dtype": "float32", "name": f"{name}_float32"}
         return keras.layers.Activation(activation or "linear", **as_float32)(outputs)
     if batch_norm:
-        outputs = keras.layers.BatchNormalization(name=f"{name}_batch_norm")(outputs)
+        outputs = batch_normalization(f"{name}_batch_norm")(outputs)
         outputs = keras.layers.ReLU(name=f"{name}_relu")(outputs)
     if dropout:
         outputs = keras.layers.Dropout(dropout, name=f"{name}_dropout")(outputs)
@@ -112,9 +112,15 @@ def convolution(
         as_float32 = {"dtype": "float32", "name": f"{name}_float32"}
         return keras.layers.Activation(activation or "linear", **as_float32)(outputs)
     if batch_norm:
-        outputs = keras.layers.BatchNormalization(name=f"{name}_batch_norm")(outputs)
+        outputs = batch_normalization(f"{name}_batch_norm")(outputs)
     slope = 0.2 if activation == "leaky_relu" else 0.0
     return keras.layers.ReLU(negative_slope=slope, name=f"{name}_relu")(outputs)
+
+
+def batch_normalization(name: str, dtype: str | None = None) -> keras.layers.Layer:
+    """Returns the layer that normalizes over the whole batch, also where devices share it."""
+    shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return keras.layers.BatchNormalization(synchronized=shared, dtype=dtype, name=name)
 
 
 def latent_variable(
@@ -207,15 +213,17 @@ def check_sizes(network: keras.Model) -> keras.Model:
 def redraw(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
     """Makes the next draws of dropout and noise a function of (seed, layer's name, step).
 
-    Keras' layers count their draws, and a resumed run would need the count.
+    Keras' layers count their draws, and a resumed run would need the count. On several devices
+    each draws for its own images, and so not what one device would draw.
     """
     for network in networks:
         for layer in network.layers:
             generator = getattr(layer, "seed_generator", None)
             if generator is not None:
+                purpose = f"draws of {layer.name}"
                 drawn = tf.random.stateless_uniform(
                     [2],
-                    randomness.stateless_seed(seed, f"draws of {layer.name}", step),
+                    randomness.stateless_seed(seed, purpose, step, devices.index()),
                     minval=None,
                     maxval=None,
                     dtype=tf.uint32,

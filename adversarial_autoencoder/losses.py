@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from adversarial_autoencoder import devices, randomness
+
 import keras
 import tensorflow as tf
 
@@ -77,6 +79,7 @@ def dependence(codes: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
       codes: float32 [batch, dim].
       y: identities, one-hot, float32 [batch, n_classes].
     """
+    codes, y = devices.whole(codes), devices.whole(y)
     mean, variance = tf.nn.moments(codes, axes=[0], keepdims=True)
     codes = (codes - mean) * tf.math.rsqrt(variance + 1e-9)
     squares = tf.reduce_sum(codes**2, axis=1, keepdims=True)
@@ -125,7 +128,7 @@ def virtual_adversarial(
         log_q = tf.nn.log_softmax(classify(x + perturbation))
         return tf.reduce_mean(tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), axis=1))
 
-    random = tf.random.stateless_normal(tf.shape(x), seed)
+    random = randomness.normal(tf.shape(x), seed)
     perturbation = 0.1 * tf.math.l2_normalize(random, axis=1)
     with tf.GradientTape() as tape:
         tape.watch(perturbation)

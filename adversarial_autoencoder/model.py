@@ -48,7 +48,8 @@ class Model(tf.Module):
     @classmethod
     def load_data(cls, flags: absl_flags.FlagValues) -> Dataset:
         """Returns the data set that the flags ask for."""
-        return datasets.load(flags.dataset, flags.data_dir, flags.n_images)
+        where = (flags.dataset, flags.data_dir, flags.n_images)
+        return datasets.load(*where, image_size=flags.image_size, on_disk=flags.streaming)
 
     def training_images(self, data: Dataset) -> Split:
         """Returns the images, and the labels, that `train_step` gets."""
@@ -89,7 +90,7 @@ class Model(tf.Module):
         if not self.flags.noise_stddev:
             return x
         seed = randomness.stateless_seed(self.flags.seed, purpose, step)
-        return x + self.flags.noise_stddev * tf.random.stateless_normal(tf.shape(x), seed)
+        return x + self.flags.noise_stddev * randomness.normal(tf.shape(x), seed)
 
     def encode(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the codes of images, float32 [n, z_dim]; of drawn codes, the mean."""

@@ -2,12 +2,51 @@
 
 from collections.abc import Callable, Sequence
 
+from adversarial_autoencoder import devices
+
 import keras
 import tensorflow as tf
 from absl import flags as absl_flags
 
 
-class FusedAdam(keras.optimizers.Adam):
+class OfWholeBatch:
+    """Beside a Keras optimizer: on several devices, steps along the gradient of the whole batch.
+
+    That is the mean of the devices' gradients. Keras takes their sum.
+    """
+
+    def apply(self, grads, trainable_variables=None):
+        """Updates the variables by this device's gradients, and those of all others."""
+        n = devices.count()
+        super().apply([g / n for g in grads] if n > 1 else grads, trainable_variables)
+
+    def apply_if(self, condition: tf.Tensor, gradients: Callable[[], Sequence[tf.Tensor]]) -> None:
+        """Does as `apply` where the condition holds, the same on all devices.
+
+        Args:
+          condition: bool scalar.
+          gradients: computes what `apply` takes.
+        """
+        if devices.count() == 1:
+            tf.cond(condition, lambda: self.apply(gradients()) is None, lambda: False)
+            return
+        # Within the condition a device must not wait for others.
+        means = devices.mean(list(gradients()))
+
+        def update() -> bool:
+            rate = self._get_current_learning_rate()
+            for variable, gradient in zip(self._trainable_variables, means, strict=True):
+                self.update_step(gradient, variable, rate)
+            iterations = self.iterations.value
+            tf.raw_ops.AssignAddVariableOp(
+                resource=iterations.handle, value=tf.ones([], iterations.dtype)
+            )
+            return True
+
+        tf.cond(condition, update, lambda: False)
+
+
+class FusedAdam(OfWholeBatch, keras.optimizers.Adam):
     """Keras' Adam, its arithmetic done by the kernel `ResourceApplyAdam`.
 
     State, checkpoints and results are those of `keras.optimizers.Adam` up to rounding. Weights are

@@ -34,8 +34,8 @@ ACTIONS = (
 # Data may have moved since: what is given counts, and the data themselves are compared.
 WHERE_DATA_LIE = ("dataset", "data_dir")
 
-# What is given counts, since it changes nothing that is trained.
-FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every")
+# What is given counts, since it changes nothing that is trained (--devices: but for rounding).
+FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every", "devices", "streaming")
 
 # Weights in the page explorer.html; the first is the default.
 EXPLORERS = ("float16", "int8", "none")
@@ -332,11 +332,14 @@ def _define_shared(flags: Flags) -> None:
     string(flags, "undefok", "", "names of flags that may be unknown", group)
 
     group = "Data"
-    known = "auto, mnist, glyphs, a TFDS image data set, or the path of an .npz"
+    known = "auto, mnist, glyphs, a TFDS image data set, an .npz, or a folder of images by class"
     string(flags, "dataset", "auto", known, group)
     where = "folder of MNIST's .gz files, mnist.npz or TFDS' folders"
     string(flags, "data_dir", None, where, group)
     integer(flags, "n_images", 0, "train on the first N images; 0: all", group, least=0)
+    boolean(flags, "streaming", False, "read training images from disk (TFDS, array_record)", group)
+    size = "height and width to which images of a folder are scaled; 0: as they are"
+    integer(flags, "image_size", 0, size, group, least=0, most=1024)
 
     group = "Networks"
     integer(flags, "z_dim", 2, "dimensions of the latent code", group, most=MOST_UNITS)
@@ -386,6 +389,8 @@ def _define_shared(flags: Flags) -> None:
     seed = "of all random draws: the same seed makes the same run"
     integer(flags, "seed", 0, seed, group, least=0, most=2**63 - 1)
     choice(flags, "precision", "float32", PRECISIONS, "of the layers", group)
+    among = "that share each batch; 0: all GPUs, or the CPU as one"
+    integer(flags, "devices", 0, among, group, least=0, most=1024)
     integer(flags, "keep_every", 0, "keep the checkpoint of every N epochs", group, least=0)
 
 

@@ -7,6 +7,8 @@ rounding; either repeats itself bit for bit).
 
 import math
 
+from adversarial_autoencoder import randomness
+
 import tensorflow as tf
 
 # Of these, every class has a part of its own (a petal, a stretch of the roll), and `labels` count.
@@ -21,7 +23,7 @@ ROLL_RADIUS, ROLL_ANGLE, ROLL_ACROSS = 3.0, 4 * math.pi, 0.1
 
 def gaussian(n: int, z_dim: int, stddev: float, seed: tf.Tensor) -> tf.Tensor:
     """Samples N(0, stddev²), independently in each dimension: float32 [n, z_dim]."""
-    return stddev * tf.random.stateless_normal([n, z_dim], seed)
+    return stddev * randomness.normal([n, z_dim], seed)
 
 
 def uniform(n: int, z_dim: int, stddev: float, seed: tf.Tensor) -> tf.Tensor:
@@ -30,7 +32,7 @@ def uniform(n: int, z_dim: int, stddev: float, seed: tf.Tensor) -> tf.Tensor:
     Its sides run from -√3 · stddev to √3 · stddev.
     """
     edge = math.sqrt(3) * stddev
-    return tf.random.stateless_uniform([n, z_dim], seed, -edge, edge)
+    return randomness.uniform([n, z_dim], seed, -edge, edge)
 
 
 def categorical(n: int, n_classes: int, seed: tf.Tensor) -> tf.Tensor:
@@ -38,7 +40,7 @@ def categorical(n: int, n_classes: int, seed: tf.Tensor) -> tf.Tensor:
 
     The prior of the label in part 4 (Makhzani et al. 2015, section 5).
     """
-    classes = tf.random.stateless_uniform([n], seed, 0, n_classes, tf.int32)
+    classes = randomness.uniform([n], seed, 0, n_classes, tf.int32)
     return tf.one_hot(classes, n_classes)
 
 
@@ -73,7 +75,7 @@ def gaussian_mixture(
     n_pairs = _pairs(z_dim, "gaussian_mixture")
     component_seed, place_seed = _split(seed)
     components = _components(n, n_pairs, labels, n_components, component_seed)
-    place = tf.random.stateless_normal([n, n_pairs, 2], place_seed)
+    place = randomness.normal([n, n_pairs, 2], place_seed)
     along, across = PETAL_ALONG * place[..., 0], PETAL_ACROSS * place[..., 1]
     return tf.reshape(on_petal(components, along, across, n_components), [n, z_dim])
 
@@ -109,9 +111,9 @@ def swiss_roll(
     n_pairs = _pairs(z_dim, "swiss_roll")
     component_seed, place_seed, across_seed = _split(seed, 3)
     components = _components(n, n_pairs, labels, n_components, component_seed)
-    within = tf.random.stateless_uniform([n, n_pairs], place_seed)
+    within = randomness.uniform([n, n_pairs], place_seed)
     position = (tf.cast(components, tf.float32) + within) / n_components
-    across = ROLL_ACROSS * tf.random.stateless_normal([n, n_pairs], across_seed)
+    across = ROLL_ACROSS * randomness.normal([n, n_pairs], across_seed)
     return tf.reshape(on_roll(position, across), [n, z_dim])
 
 
@@ -295,7 +297,7 @@ def _components(
     n: int, n_pairs: int, labels: tf.Tensor | None, n_components: int, seed: tf.Tensor
 ) -> tf.Tensor:
     """The component of each pair of dimensions, int32 [n, n_pairs]: the label's, or any."""
-    anything = tf.random.stateless_uniform([n, n_pairs], seed, 0, n_components, tf.int32)
+    anything = randomness.uniform([n, n_pairs], seed, 0, n_components, tf.int32)
     if labels is None:
         return anything
     labels = tf.cast(labels, tf.int32)[:, tf.newaxis]

@@ -37,11 +37,14 @@ def commit_of_source() -> str:
     return commit if pathlib.Path(root).resolve() == package.parent else ""
 
 
-def machine() -> dict[str, str | int]:
+def machine(replicas: int = 1) -> dict[str, str | int]:
     """Returns what the bits of a run depend on besides its flags.
 
     With the same flags, data and machine a run has the same weights, bit for bit. With another one
     of these they differ by rounding: sums are added up in another order.
+
+    Args:
+      replicas: among how many devices each batch is divided.
     """
     threading = tf.config.threading
     found = {
@@ -53,6 +56,8 @@ def machine() -> dict[str, str | int]:
         "inter_op_threads": threading.get_inter_op_parallelism_threads(),
         "devices": ", ".join(_device(d) for d in tf.config.list_physical_devices()),
     }
+    if replicas > 1:
+        found["replicas"] = replicas
     return found | {name: os.environ[name] for name in _VARIABLES if name in os.environ}
 
 

@@ -2,9 +2,13 @@
 
 No generator has a state that would have to be saved: a run that goes on from step 1234 draws what
 the unbroken run drew at step 1234. Each purpose is named, so that a new draw never changes an old.
+On several devices each draws for the whole batch and takes its rows, so that a step is the same.
 """
 
 import zlib
+from collections.abc import Sequence
+
+from adversarial_autoencoder import devices
 
 import numpy as np
 import tensorflow as tf
@@ -15,20 +19,52 @@ def _key(seed: int, purpose: str) -> int:
     return zlib.crc32(f"{seed}/{purpose}".encode())
 
 
-def stateless_seed(seed: int, purpose: str, step: int | tf.Tensor = 0) -> tf.Tensor:
+def stateless_seed(
+    seed: int, purpose: str, step: int | tf.Tensor = 0, device: int = 0
+) -> tf.Tensor:
     """Returns the int64 [2] seed that TensorFlow's `stateless_*` functions take.
 
     Args:
       seed: the run's seed (`--seed`).
       purpose: what the draw is for; two purposes give independent draws.
       step: the training step, a Python int or an integer scalar tensor.
-
-    Inside a `tf.distribute` strategy each replica gets a seed of its own.
+      device: gives each of several devices a seed of its own, below 65536.
     """
-    replica = tf.distribute.get_replica_context()
-    replica_id = 0 if replica is None else replica.replica_id_in_sync_group
-    position = tf.cast(step, tf.int64) * 65536 + tf.cast(replica_id, tf.int64)
+    position = tf.cast(step, tf.int64) * 65536 + tf.cast(device, tf.int64)
     return tf.stack([tf.constant(_key(seed, purpose), tf.int64), position])
+
+
+def normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Draws from N(0, 1) for each image of the batch; in a train step on several devices, for each
+    of this device's.
+
+    Args:
+      shape: [n, ...], of this device's rows.
+      seed: of `stateless_seed`.
+
+    Returns:
+      float32 in this shape.
+    """
+    return devices.own(tf.random.stateless_normal(_of_all_devices(shape), seed))
+
+
+def uniform(
+    shape: Sequence[int],
+    seed: tf.Tensor,
+    minval: float | int = 0,
+    maxval: float | int | None = None,
+    dtype: tf.DType = tf.float32,
+) -> tf.Tensor:
+    """As `normal`, from the uniform distribution; see `tf.random.stateless_uniform`."""
+    shape = _of_all_devices(shape)
+    return devices.own(tf.random.stateless_uniform(shape, seed, minval, maxval, dtype))
+
+
+def _of_all_devices(shape: Sequence[int]) -> list[int]:
+    if devices.count() == 1:
+        return shape
+    n, *rest = tf.get_static_value(shape) if tf.is_tensor(shape) else shape
+    return [n * devices.count(), *rest]
 
 
 def numpy_generator(seed: int, purpose: str) -> np.random.Generator:

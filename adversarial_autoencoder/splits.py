@@ -25,7 +25,7 @@ class Split:
     """Images that belong together.
 
     Attributes:
-      images: uint8 [n, height, width, channels], channels 1 or 3.
+      images: uint8 [n, height, width, channels], channels 1 or 3; an array, or `StreamedImages`.
       labels: int32 [n], in 0 to n_classes - 1.
       factors: what else is known of each image (slant, size, hair, ...), name to array [n].
     """
@@ -92,7 +92,9 @@ class Dataset:
         names = hashlib.sha256(repr((self.n_classes, self.class_names)).encode())
         parts = []
         for split in (self.train, self.validation, self.test):
-            checksum = hashlib.sha256(np.ascontiguousarray(split.images))
+            checksum = hashlib.sha256()
+            for start in range(0, len(split), 1000):  # In pieces, where images lie on disk.
+                checksum.update(np.ascontiguousarray(split.images[start : start + 1000]))
             checksum.update(np.ascontiguousarray(split.labels))
             shape = " x ".join(map(str, split.images.shape))
             parts.append(f"{shape}, sha256 {checksum.hexdigest()[:16]}")
@@ -130,6 +132,11 @@ class Dataset:
     def as_images(self, x: tf.Tensor) -> np.ndarray:
         """Gives flat images [n, input_dim] their shape again, [n, height, width, channels]."""
         return np.reshape(x, (-1, *self.image_shape))
+
+
+def in_memory(split: Split) -> Split:
+    """Returns the split with its images in memory, where they lie on disk."""
+    return dataclasses.replace(split, images=np.asarray(split.images))
 
 
 # Checks.

@@ -11,7 +11,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Sequence
 
-from adversarial_autoencoder import splits
+from adversarial_autoencoder import splits, streaming
 from adversarial_autoencoder.errors import UserError, one_line
 from adversarial_autoencoder.splits import Split
 
@@ -29,7 +29,11 @@ class Unavailable(UserError):
 
 
 def read(
-    name: str, data_dir: str | None, by_identity: bool = False, others: Sequence[str] = ()
+    name: str,
+    data_dir: str | None,
+    by_identity: bool = False,
+    others: Sequence[str] = (),
+    on_disk: bool = False,
 ) -> tuple[Split, Split, Callable[[int], str] | None]:
     """Reads a data set that has images of one size and one class label; fetches it if need be.
 
@@ -38,6 +42,7 @@ def read(
       data_dir: where TFDS keeps its folders; None: its default.
       by_identity: where `IDENTITIES` has the data set, take its labels from there.
       others: names that the caller knows, to suggest where this one is mistyped.
+      on_disk: leave the images on disk, as `StreamedImages`.
 
     Returns:
       Training and test images with TFDS' labels, and what gives a label's name, or None where
@@ -71,6 +76,8 @@ def read(
     decoders = tfds.decode.PartialDecoding(wanted)
 
     def read_part(part: str) -> Split:
+        if on_disk or (builder.info.file_format.value == "array_record" and not identity):
+            return _from_records(builder, part, image, label, on_disk)
         try:
             data = builder.as_dataset(split=part, batch_size=1000, decoders=decoders)
             batches = list(tfds.as_numpy(data))
@@ -92,6 +99,18 @@ def read(
     feature = builder.info.features[label]
     has_names = isinstance(feature, tfds.features.ClassLabel) and not identity
     return *map(read_part, parts), feature.int2str if has_names else None
+
+
+def _from_records(builder, part: str, image: str, label: str, on_disk: bool) -> Split:
+    """Reads what is prepared for random access; on request all but the images."""
+    records = streaming.Records(builder, part, [image, label])
+    feature = builder.info.features[image]
+    if feature.np_dtype != np.uint8:
+        raise UserError(f"{builder.name} has pixels of {feature.np_dtype}, and bytes are needed")
+    labels = records.read(np.arange(len(records)), label)
+    splits.check_labels(labels.shape, labels.dtype, f"{builder.name}: {label}")
+    images = streaming.StreamedImages(records, image, feature.shape)
+    return Split(images if on_disk else np.asarray(images), labels.astype(np.int64))
 
 
 def folder(data_dir: str | None) -> str:
@@ -116,7 +135,8 @@ def _builder(name: str, data_dir: str, others: Sequence[str]):
         near = difflib.get_close_matches(base, [*others, *known])
         raise UserError(
             f"--dataset={name} is unknown{', did you mean ' * bool(near)}{' or '.join(near)}: "
-            f"give auto, mnist, glyphs, the name of a TFDS data set or the path of an .npz"
+            f"give auto, mnist, glyphs, the name of a TFDS data set, the path of an .npz, or a "
+            f"folder with a folder of images for each class"
         ) from error
 
 

@@ -9,15 +9,18 @@ import contextlib
 import os
 import pathlib
 import shlex
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from adversarial_autoencoder import (
     advice,
     averaging,
     checkpoints,
     dashboard,
+    devices,
     display,
     evaluation,
     explorer,
@@ -30,7 +33,7 @@ from adversarial_autoencoder import (
     runs,
 )
 from adversarial_autoencoder.averaging import ExponentialMovingAverage
-from adversarial_autoencoder.batches import Batches, steps_per_epoch
+from adversarial_autoencoder.batches import STEPS_PER_CALL, Batches, steps_per_epoch
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.judge import Judge
@@ -42,7 +45,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-STEPS_PER_CALL = 10  # Steps inside one call of a tf.function; a signal waits until they are done.
 LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the series.
 
 
@@ -72,12 +74,28 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
     """
     run = runs.open_run(flags, model_class.NAME)
     pictures.check(flags)
+    strategy = devices.start(flags)
+    with devices.lost_workers(strategy), _folder_of_worker(run, flags, strategy) as run:
+        return _main(model_class, flags, run, strategy)
+
+
+def _main(
+    model_class: type[Model],
+    flags: options.Flags,
+    run: runs.Run,
+    strategy: tf.distribute.Strategy | None,
+) -> runs.Run:
     set_up(flags)
     data = model_class.load_data(flags)
-    model = model_class(data, flags)
+    if flags.train:
+        devices.agree(strategy, _settings_of_all(flags, data, run))
+    with devices.scope(strategy):
+        model = model_class(data, flags)
     ema = averaging.ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
     if flags.train:
-        step = train(model, ema, data, run, flags)
+        step = train(model, ema, data, run, flags, strategy)
+        if not devices.is_chief(strategy):
+            return run
     else:
         runs.check_data(run, data)
         state = checkpoints.of(model, ema)
@@ -105,7 +123,12 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
 
 
 def train(
-    model: Model, ema: ExponentialMovingAverage, data: Dataset, run: runs.Run, flags: options.Flags
+    model: Model,
+    ema: ExponentialMovingAverage,
+    data: Dataset,
+    run: runs.Run,
+    flags: options.Flags,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> int:
     """Trains to `--n_epochs`, from the start or from the run's newest checkpoint.
 
@@ -115,6 +138,7 @@ def train(
       data: what to train on.
       run: a new run, or with `--resume` the one to go on with.
       flags: the run's.
+      strategy: in whose scope the model was made, see `devices`.
 
     Returns:
       The number of steps that the model is trained for.
@@ -128,14 +152,17 @@ def train(
         runs.check_data(run, data)
     steps_per_epoch(data, flags.batch_size)  # Raises before anything is built.
     phases.check(model)
-    batches = Batches(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
+    batches = Batches.of(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
     # Before the run's folder is made: an error in the train step leaves none behind.
-    train_steps = step_loop(model, batches, ema)
+    train_steps = step_loop(model, batches, ema, strategy)
     flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
     if not flags.resume:
         run.create(model.NAME, flag_lines, data)
     with run.training():
-        return _train(model, ema, data, run, flags, flag_lines, batches, train_steps)
+        machine = provenance.machine(strategy.num_replicas_in_sync if strategy else 1)
+        return _train(
+            model, ema, data, run, flags, flag_lines, batches, train_steps, machine, strategy
+        )
 
 
 def _train(
@@ -147,21 +174,22 @@ def _train(
     flag_lines: Sequence[str],
     batches: Batches,
     train_steps: Callable,
+    machine: Mapping[str, str | int],
+    strategy: tf.distribute.Strategy | None,
 ) -> int:
     per_epoch = steps_per_epoch(data, flags.batch_size)
     state = checkpoints.of(model, ema)
     if flags.resume:
         step = run.restore(state)
         print(f"Going on with {run.path} at step {step}.")
-        if differing := run.note_machine(provenance.machine()):
+        if differing := run.note_machine(machine):
             print(f"Its end will differ by rounding from an unbroken run's: {differing}.")
     else:
         step = 0
-        run.note_machine(provenance.machine())
+        run.note_machine(machine)
         _save(model, ema, state, run, step)
     logdir = dashboard.link(model, run)
     run.keep_every = flags.keep_every * per_epoch
-    order = batches.order(step)
     last_step = flags.n_epochs * per_epoch
 
     with (
@@ -172,6 +200,7 @@ def _train(
         while step < last_step:
             epoch_end = (step // per_epoch + 1) * per_epoch
             call_end = min(step - step % STEPS_PER_CALL + STEPS_PER_CALL, epoch_end)
+            order = batches.order(step)
             losses, not_finite = train_steps(_int64(step), _int64(call_end), order)
             if not_finite >= 0:
                 raise UserError(_not_finite(f"a loss of step {int(not_finite) + 1}", run))
@@ -192,7 +221,7 @@ def _train(
                     finally:  # Pictures that cannot be drawn should not cost the epoch.
                         recorder.flush()
                         _save(model, ema, state, run, step, score)
-                    order = batches.order(step)
+            stopping.signal = devices.signal_of_any(strategy, stopping.signal)
             if stopping.signal and step < last_step:
                 if step != epoch_end:
                     recorder.flush()
@@ -221,7 +250,10 @@ def _train(
 
 
 def step_loop(
-    model: Model, batches: Batches, ema: ExponentialMovingAverage
+    model: Model,
+    batches: Batches,
+    ema: ExponentialMovingAverage,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]:
     """Returns the function that trains from one step up to another without leaving TensorFlow.
 
@@ -229,6 +261,7 @@ def step_loop(
       model: what to train.
       batches: what to train on.
       ema: of the model's weights, kept up to date.
+      strategy: of several devices, see `devices`.
 
     Returns:
       A function of two int64 scalars `first` and `last` and the epoch's order of images, that does
@@ -237,7 +270,9 @@ def step_loop(
     """
     first_step = tf.constant(0, tf.int64)
     first_batch = batches.batch(first_step, batches.order(0))
-    outputs = model.train_step.get_concrete_function(*first_batch, first_step).structured_outputs
+    train_step = devices.whole_step(model.train_step, strategy)
+    redraw = devices.on_each(layers.redraw, strategy)
+    outputs = train_step.get_concrete_function(*first_batch, first_step).structured_outputs
     names = sorted(outputs)
 
     @tf.function
@@ -248,8 +283,8 @@ def step_loop(
         not_finite = tf.constant(-1, tf.int64)
         for step in tf.range(first, last):
             model.step.assign(step)
-            layers.redraw(model.networks, batches.seed, step)
-            losses = model.train_step(*batches.batch(step, order), step)
+            redraw(model.networks, batches.seed, step)
+            losses = train_step(*batches.batch(step, order), step)
             ema.update(step)
             finite = tf.reduce_all(tf.math.is_finite(tf.stack([losses[name] for name in names])))
             not_finite = tf.where(finite | (not_finite >= 0), not_finite, step)
@@ -309,13 +344,41 @@ class Stopping:
             print("\nFinishing the current step, then saving …", file=sys.stderr)
 
 
+@contextlib.contextmanager
+def _folder_of_worker(
+    run: runs.Run, flags: options.Flags, strategy: tf.distribute.Strategy | None
+) -> Iterator[runs.Run]:
+    """Gives workers that are not the chief a copy of the run, which does not stay, and no say."""
+    if devices.is_chief(strategy):
+        yield run
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        flags.results_dir = folder
+        copy = runs.Run(pathlib.Path(folder) / run.path.parent.name / run.path.name)
+        if flags.resume:
+            shutil.copytree(run.path, copy.path)
+        yield copy
+
+
+def _settings_of_all(flags: options.Flags, data: Dataset, run: runs.Run) -> dict[str, object]:
+    """What all workers must have, by the name for messages."""
+    free = {*options.ACTIONS, *options.FREE_TO_CHANGE} - {"resume"}
+    settings = {f"--{name}": flags[name].value for name in sorted(flags) if name not in free}
+    what_is_resumed = (run.path.name, run.newest_step()) if flags.resume else None
+    return settings | {"the run": what_is_resumed, "the data": data.fingerprint}
+
+
 def _to_go_on(run: runs.Run) -> str:
     return shlex.join(["python", sys.argv[0], "--train", "--resume", f"--run={run.path}"])
 
 
 def _where_data_lie(data: Dataset, flags: options.Flags) -> dict[str, str | None]:
     """What is stored with the run: not `auto`, but what it came to, found from any folder."""
-    is_file = data.name.endswith(".npz")
+    is_file = data.name.endswith(".npz") or os.path.isabs(data.name)
     return {
         "dataset": os.path.abspath(data.name) if is_file else data.name,
         "data_dir": flags.data_dir and os.path.abspath(os.path.expanduser(flags.data_dir)),

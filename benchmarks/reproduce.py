@@ -7,15 +7,21 @@ A recipe is a flag file whose first comment names its script (`python part3_styl
 `--noevaluate` trains only. All other flags, such as `--data_dir` or `--n_epochs=1`, go to the
 script, behind the recipe's.
 
+--jobs=2 trains two seeds side by side, each on half of the processor's cores. Fewer cores add up in
+another order, so that figures differ by rounding from those of seeds trained one by one.
+
 Ctrl-C, SIGTERM and SIGHUP stop it when the step is saved. The same command again goes on from
 there, as it does after a crash; what is done is not repeated, unless the run or its `metrics.json`
 was deleted.
 """
 
+import concurrent.futures
 import contextlib
 import fcntl
 import json
+import os
 import pathlib
+import queue
 import re
 import shlex
 import signal
@@ -33,6 +39,58 @@ from absl import flags as absl_flags
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NOTED_EVERY = 30  # Seconds after which the time so far is written down, should all be killed.
+
+
+class Jobs:
+    """The processes that run now, each on cores of its own; signals to this one reach them all."""
+
+    def __init__(self, n):
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        self.processes, self.received, self.places = [], [], queue.SimpleQueue()
+        self.told = set()  # Ids of processes; at a second signal scripts end without saving.
+        for k in range(n):
+            # More jobs than cores share them.
+            self.places.put(set(cores[k::n] or cores) if n > 1 else None)
+
+    def run(self, command, lock, meanwhile):
+        """Runs a command to its end, calling `meanwhile` now and then; returns its exit code."""
+        cores = self.places.get()
+        # In a session of its own Ctrl-C does not reach it twice, from the terminal and from here:
+        # at the second signal scripts end without saving.
+        process = subprocess.Popen(command, start_new_session=True, pass_fds=[lock.fileno()])
+        self.processes.append(process)
+        with process:
+            if cores:
+                os.sched_setaffinity(process.pid, cores)
+            if self.received and process.pid not in self.told:  # It came before the start.
+                process.send_signal(self.received[0])
+            while process.poll() is None:
+                meanwhile()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(NOTED_EVERY)
+        self.processes.remove(process)
+        self.places.put(cores)
+        return process.returncode
+
+    @contextlib.contextmanager
+    def signals_passed_on(self):
+        """Sends Ctrl-C, SIGTERM and SIGHUP on to all; `received` lists those that came."""
+
+        def pass_on(number, frame):
+            self.received.append(number)
+            for process in list(self.processes):
+                self.told.add(process.pid)
+                process.send_signal(number)
+
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # Under nohup it is.
+            numbers.append(signal.SIGHUP)
+        previous = {n: signal.signal(n, pass_on) for n in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 class Seed:
@@ -63,8 +121,10 @@ class Seed:
             )
         return notes
 
-    def complete(self, evaluate, results_dir):
+    def complete(self, evaluate, results_dir, jobs):
         """Trains and measures, as far as that is not done."""
+        if jobs.received:
+            return
         with runs.saving(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = open(self.folder / "lock", "w")
@@ -76,14 +136,18 @@ class Seed:
             notes, run = self.notes(), self.run()
             if "train" not in notes["done"]:
                 old_run = run and ["--resume", f"--run={run.path}"]
-                self.call(lock, notes, "train", *(old_run or [f"--results_dir={self.folder}"]))
+                self.call(
+                    jobs, lock, notes, "train", *(old_run or [f"--results_dir={self.folder}"])
+                )
                 run = self.run()
+            if jobs.received:
+                return
             if evaluate and not ("evaluate" in notes["done"] and run.metrics.exists()):
                 # The classifier that measures is kept in there, for all seeds and recipes.
                 results = f"--results_dir={results_dir}"
-                self.call(lock, notes, "evaluate", f"--run={run.path}", results)
+                self.call(jobs, lock, notes, "evaluate", f"--run={run.path}", results)
 
-    def call(self, lock, notes, action, *words):
+    def call(self, jobs, lock, notes, action, *words):
         """Runs the script, writing down how long that takes."""
         command = [*self.command, f"--{action}", *words]
         print(f"\nSeed {self.number}: {shlex.join(command)}", flush=True)
@@ -94,43 +158,12 @@ class Seed:
             with runs.saving(self.folder):
                 runs.write_atomically(self.file, json.dumps(notes, indent=2) + "\n")
 
-        # In a session of its own Ctrl-C does not reach it twice, from the terminal and from here:
-        # at the second signal scripts end without saving.
-        process = subprocess.Popen(command, start_new_session=True, pass_fds=[lock.fileno()])
-        with process, signals_passed_on(process) as received:
-            while process.poll() is None:
-                note()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(NOTED_EVERY)
-        code = process.returncode
+        code = jobs.run(command, lock, note)
         notes["done"] += [action] * (code == 0)
         note()
-        if received:
-            print(f"To go on, the same command again: python {shlex.join(sys.argv)}")
-            raise SystemExit(128 + received[0])
-        if code != 0:
+        if code != 0 and not jobs.received:
             message = f"seed {self.number}: {self.script} ended with exit code {code}, see above"
             raise UserError(f"{message}; the same command again goes on with what was saved")
-
-
-@contextlib.contextmanager
-def signals_passed_on(process):
-    """Sends Ctrl-C, SIGTERM and SIGHUP on to the process; gives the list of those that came."""
-    received = []
-
-    def pass_on(number, frame):
-        received.append(number)
-        process.send_signal(number)
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # Under nohup it is.
-        numbers.append(signal.SIGHUP)
-    previous = {n: signal.signal(n, pass_on) for n in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def parse(argv):
@@ -141,6 +174,7 @@ def parse(argv):
     absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "the seeds", flag_values=flags)
     options.string(flags, "results_dir", "Results", "where the seeds' folders are made")
     options.boolean(flags, "evaluate", True, "measure the runs")
+    options.integer(flags, "jobs", 1, "seeds trained side by side", most=1000)
     try:
         words = flags(options.join_boolean_words(argv, flags), known_only=True)[1:]
     except (absl_flags.Error, OSError, ValueError) as error:
@@ -217,6 +251,37 @@ def table(columns):
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def complete(seeds, flags):
+    """Completes the seeds, `--jobs` of them at a time, in their order.
+
+    Raises:
+      UserError: that of the first seed that could not be completed.
+      SystemExit: after a signal.
+    """
+    jobs = Jobs(flags.jobs)
+    failed = []
+
+    def complete_one(seed):
+        if not failed:  # As long as all goes well the next may begin.
+            try:
+                seed.complete(flags.evaluate, flags.results_dir, jobs)
+            except BaseException as error:
+                failed.append(error)
+
+    with jobs.signals_passed_on():
+        if flags.jobs == 1:
+            for seed in seeds:
+                complete_one(seed)
+        else:
+            with concurrent.futures.ThreadPoolExecutor(flags.jobs) as pool:
+                list(pool.map(complete_one, seeds))
+    if jobs.received:
+        print(f"To go on, the same command again: python {shlex.join(sys.argv)}")
+        raise SystemExit(128 + jobs.received[0])
+    if failed:
+        raise failed[0]
+
+
 def main(argv):
     flags, words = parse(argv)
     script, words = read_recipe(flags.recipe, words)
@@ -224,8 +289,7 @@ def main(argv):
     seeds = [Seed(int(number), folder, script, words) for number in flags.seeds]
     for seed in seeds:
         seed.notes()  # What does not fit is said now, not after hours.
-    for seed in seeds:
-        seed.complete(flags.evaluate, flags.results_dir)
+    complete(seeds, flags)
     check_alike(seeds)
 
     columns, datasets, commits = {}, {}, {}

@@ -39,7 +39,7 @@ def classifier(dense, data, flags):
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     logits = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:
-        logits = keras.layers.BatchNormalization(dtype="float32", name="e_label_batch_norm")(logits)
+        logits = layers.batch_normalization("e_label_batch_norm", "float32")(logits)
     return keras.Model(x, logits, name="classifier")
 
 

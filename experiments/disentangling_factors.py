@@ -16,6 +16,7 @@ import functools
 from adversarial_autoencoder import (
     batches,
     datasets,
+    devices,
     disentanglement,
     evaluation,
     grids,
@@ -44,7 +45,7 @@ DEFAULTS = dict(
     learning_rate_drops="8,10",
     beta1=0.5,
 )
-UNUSED = ("n_l1", "n_l2", "encoder", "dropout", "generate", "visualize")
+UNUSED = ("n_l1", "n_l2", "encoder", "dropout", "generate", "visualize", "streaming")
 
 # Side of the kernel, planes in multiples of --n_filters, stride; the supplement's two sizes.
 CONVOLUTIONS = {
@@ -98,14 +99,15 @@ class Triplets(batches.Batches):
         ahead = tf.random.stateless_uniform([self.batch_size], seed_of_other)
         ahead = 1 + tf.cast(ahead * tf.cast(count - 1, tf.float32), tf.int32)
         other = start + (place - start + ahead) % count
-        x1, y1 = self._examples(tf.gather(self.sorted, place))
-        x1_other, _ = self._examples(tf.gather(self.sorted, other))
+        place, other = (devices.own(tf.gather(self.sorted, k)) for k in (place, other))
+        x1, y1 = self._examples(place)
+        x1_other, _ = self._examples(other)
         return x1, x1_other, next_one(x1), y1, next_one(y1)
 
 
 def next_one(rows):
-    """Those of the next triplet in the batch."""
-    return tf.roll(rows, -1, axis=0)
+    """Those of the next triplet in the batch, which another device may have."""
+    return devices.own(tf.roll(devices.whole(rows), -1, axis=0))
 
 
 def sizes(data, model_size):
@@ -167,7 +169,7 @@ def decoder(dense, convolution, data, flags):
     maps = [dense(c, int(np.prod(shape)), f"d_dense_{n}") for c, n in ((s, "s"), (z, "z"))]
     hidden = keras.layers.Reshape(shape)(keras.layers.Add()(maps))
     if flags.batch_norm:
-        hidden = keras.layers.BatchNormalization(name="d_dense_batch_norm")(hidden)
+        hidden = layers.batch_normalization("d_dense_batch_norm")(hidden)
     hidden = keras.layers.ReLU()(hidden)
     for k in reversed(range(len(convolutions))):
         kernel_size, _, strides = convolutions[k]
@@ -253,7 +255,8 @@ class AdversarialAutoencoder(model.Model):
     @classmethod
     def load_data(cls, flags):
         where = (flags.dataset, flags.data_dir, flags.n_images)
-        data = datasets.load(*where, by_identity=True, unseen=flags.unseen)
+        settings = {"image_size": flags.image_size, "unseen": flags.unseen}
+        data = datasets.load(*where, by_identity=True, **settings)
         if len(data.test) <= NEIGHBOURS:
             raise UserError(
                 f"{data.name} has {len(data.test)} test images, too few to show the "
@@ -355,14 +358,11 @@ class AdversarialAutoencoder(model.Model):
             fake = self.discriminator([y2, tf.stop_gradient(x12)], training=True)
             loss = losses.discriminator(real, fake, 1 - self.flags.label_smoothing)
         right = tf.concat([real > 0, fake < 0], 0)
-        accuracy = tf.reduce_mean(tf.cast(right, tf.float32))
-
-        def learn():
-            gradients = tape.gradient(loss, self.discriminator_variables)
-            self.discriminator_optimizer.apply(gradients)
-            return True
-
-        tf.cond(accuracy < self.flags.discriminator_ceiling, learn, lambda: False)
+        accuracy = devices.mean(tf.reduce_mean(tf.cast(right, tf.float32)))
+        self.discriminator_optimizer.apply_if(
+            accuracy < self.flags.discriminator_ceiling,
+            lambda: tape.gradient(loss, self.discriminator_variables),
+        )
         return loss, accuracy
 
     def pretrain(self, x, y, step):
@@ -382,7 +382,7 @@ class AdversarialAutoencoder(model.Model):
 
     def sample_prior(self, n, step, purpose="prior"):
         seed = randomness.stateless_seed(self.flags.seed, purpose, step)
-        return tf.random.stateless_normal([n, self.flags.z_dim], seed)
+        return randomness.normal([n, self.flags.z_dim], seed)
 
     def encode(self, x):
         return self.encoder(x)[1]

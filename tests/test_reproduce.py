@@ -50,6 +50,14 @@ if "train" in words:
     if mode == "killed unsaved":
         os.kill(os.getpid(), signal.SIGKILL)
     save(0)
+    if mode == "wait for the other":
+        cores = sorted(os.sched_getaffinity(0))
+        (here / f"cores_{seed}.txt").write_text(json.dumps(cores))
+        start = time.monotonic()
+        while len(list(here.glob("cores_*.txt"))) < 2:
+            time.sleep(0.01)
+            if time.monotonic() - start > 60:
+                sys.exit(1)
     if mode == "wait for a signal":
         received = []
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -241,6 +249,27 @@ def test_signals_are_passed_on_and_the_same_command_goes_on(sent, setting, capsy
         *[(False, "--seed=1")] * 2,
         *[(False, "--seed=2")] * 2,
     ]
+
+
+def test_two_jobs_train_side_by_side_on_cores_of_their_own(setting, capsys):
+    cores = sorted(os.sched_getaffinity(0))
+    setting.mode("wait for the other")
+    setting.reproduce("--jobs=2")
+    assert "| test_error | 0.3 ± 0.26 | 0.1 | 0.2 | 0.6 |" in capsys.readouterr().out
+    assert len(setting.calls()) == 6
+    taken = [json.loads((setting.folder / f"cores_{k}.txt").read_text()) for k in (0, 1)]
+    if len(cores) > 1:
+        assert not set(taken[0]) & set(taken[1])
+        assert sorted(taken[0] + taken[1]) == cores
+    setting.reproduce("--jobs=2")
+    assert not setting.calls()
+
+
+def test_where_one_of_two_jobs_fails_the_others_are_not_begun(setting):
+    setting.mode("fail")
+    with pytest.raises(UserError, match="seed [01]: .* exit code 1"):
+        setting.reproduce("--jobs=2")
+    assert {call[1] for call in setting.calls()} <= {"--seed=0", "--seed=1"}
 
 
 def test_ctrl_c_in_a_terminal_reaches_the_script_once(setting):
