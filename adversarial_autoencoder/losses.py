@@ -101,6 +101,21 @@ def classification(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, logits))
 
 
+def nearness(heads: tf.Tensor, distance: float) -> tf.Tensor:
+    """Returns by how much pairs of heads are nearer than the wanted distance, summed over pairs.
+
+    Args:
+      heads: float32 [n, z_dim].
+      distance: where pairs are at least so far apart, the loss is 0.
+
+    Makhzani et al. 2015, section 7: a penalty that is linear below a threshold.
+    """
+    differences = heads[:, tf.newaxis] - heads
+    squares = tf.reduce_sum(tf.square(differences), axis=-1) + tf.eye(len(heads)) * distance**2
+    # The small number keeps the gradient finite where two heads coincide.
+    return tf.reduce_sum(tf.nn.relu(distance - tf.sqrt(squares + 1e-12))) / 2
+
+
 def virtual_adversarial(
     classify: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, seed: tf.Tensor, radius: float
 ) -> tf.Tensor:
