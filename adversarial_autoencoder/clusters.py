@@ -23,8 +23,10 @@ def as_classes(data: Dataset, n_clusters: int) -> Dataset:
     """Returns the data set with clusters in the place of classes, for the networks' sizes.
 
     Raises:
-      UserError: there are fewer training images than clusters.
+      UserError: one cluster, or more than training images.
     """
+    if n_clusters < 2:
+        raise UserError(f"--n_clusters={n_clusters}: one cluster tells nothing, take 2 or more")
     if n_clusters > len(data.train):
         raise UserError(
             f"--n_clusters={n_clusters}, but {data.name} has only {len(data.train)} training images"
@@ -163,7 +165,8 @@ def pictures(model: Model, data: Dataset) -> dict[str, np.ndarray]:
 def rows(model: Model, data: Dataset, clusters: np.ndarray) -> np.ndarray:
     """Draws each cluster's head in front of test images that belong to it.
 
-    The head is the image of the cluster's one-hot label with z = 0.
+    The head is the image of the cluster's one-hot label with z = 0; of a map, that of the code of
+    the cluster's head.
 
     Args:
       model: with `decode(z, y)`.
@@ -176,7 +179,8 @@ def rows(model: Model, data: Dataset, clusters: np.ndarray) -> np.ndarray:
     Makhzani et al. 2015, figure 9.
     """
     n = min(model.n_labels, MOST_ROWS)
-    heads = model.decode(tf.zeros([n, model.flags.z_dim]), tf.eye(n, model.n_labels))
+    z = tf.zeros([n, model.flags.z_dim]) if model.heads is None else model.heads()[:n]
+    heads = model.decode(z, tf.eye(n, model.n_labels))
     images = np.zeros([n, N_MEMBERS, *data.image_shape], np.uint8)
     for k in range(n):
         members = np.flatnonzero(clusters == k)[:N_MEMBERS]

@@ -111,7 +111,7 @@ def nearness(heads: tf.Tensor, distance: float) -> tf.Tensor:
     Makhzani et al. 2015, section 7: a penalty that is linear below a threshold.
     """
     differences = heads[:, tf.newaxis] - heads
-    squares = tf.reduce_sum(tf.square(differences), axis=-1) + tf.eye(len(heads)) * distance**2
+    squares = tf.reduce_sum(tf.square(differences), axis=-1) + tf.eye(heads.shape[0]) * distance**2
     # The small number keeps the gradient finite where two heads coincide.
     return tf.reduce_sum(tf.nn.relu(distance - tf.sqrt(squares + 1e-12))) / 2
 

@@ -28,6 +28,7 @@ class Model(tf.Module):
       n_components: components of a prior that has some (petals, stretches of the roll).
       classify: images as in `train_step` to class probabilities, float32 [n, n_classes], if the
         model predicts labels. Validation images then choose the epoch to report.
+      cluster: the same of clusters that were found without labels.
       heads: returns the cluster heads, float32 [n_labels, z_dim], if the prior of the codes is a
         mixture: `--prior` around each head.
       encoder, decoder: Keras models, exported with each checkpoint.
@@ -41,6 +42,7 @@ class Model(tf.Module):
     n_labels: int
     n_components: int = 10
     classify: Callable[[tf.Tensor], tf.Tensor] | None = None
+    cluster: Callable[[tf.Tensor], tf.Tensor] | None = None
     heads: Callable[[], tf.Tensor] | None = None
     encoder: keras.Model
     decoder: keras.Model

@@ -68,7 +68,9 @@ def scatter(
     axes.spines[["top", "right"]].set_visible(False)
     _draw_codes(axes, codes, labels, class_names)
     reach = np.abs(codes).max(initial=0.0)
-    for k, place in enumerate(heads if heads is not None else []):
+    heads = np.zeros([0, 2]) if heads is None else heads
+    reach = max(reach, 1.05 * np.abs(heads).max(initial=0.0))
+    for k, place in enumerate(heads):
         axes.plot(*place, "o", color="white", markeredgecolor="0.1", markersize=13)
         axes.text(*place, str(k), ha="center", va="center_baseline", fontsize=8, color="0.1")
     if prior is not None:
