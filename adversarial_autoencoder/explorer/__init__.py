@@ -202,7 +202,7 @@ def _label_names(n_labels: int, data: Dataset) -> list[str]:
 
 def _reach(model: Model, codes: np.ndarray) -> np.ndarray:
     """How far from 0 each dimension of z is worth a look: three standard deviations of a gaussian
-    prior, the edge of others; without a prior as far as test codes lie."""
+    prior, the edge of others; without one, or around cluster heads, as far as test codes lie."""
     if "prior" not in model.flags or model.heads is not None:
         return np.abs(codes).max(axis=0)
     reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
