@@ -16,7 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 N_MEMBERS = 12  # Test images in a cluster's row.
-MOST_ROWS = 64  # Of clusters in a picture.
+MOST_ROWS = 60  # Of clusters in a picture.
+GAP = 8  # Pixels beside a column.
+COLUMN = 20  # Of rows, so many; more make another column.
 
 
 def as_classes(data: Dataset, n_clusters: int) -> Dataset:
@@ -174,7 +176,7 @@ def rows(model: Model, data: Dataset, clusters: np.ndarray) -> np.ndarray:
       clusters: int [n], the cluster of each test image; the first ones of each are shown.
 
     Returns:
-      uint8 [height, width, channels], a cluster a row.
+      uint8 [height, width, channels], a cluster a row; more than 20 rows stand side by side.
 
     Makhzani et al. 2015, figure 9.
     """
@@ -187,4 +189,13 @@ def rows(model: Model, data: Dataset, clusters: np.ndarray) -> np.ndarray:
         images[k, : len(members)] = data.test.images[members]
     images = images.reshape(-1, *data.image_shape)
     heads = grids.as_uint8(data.as_images(heads))
-    return grids.style_grid(images, N_MEMBERS, heads)
+    n_columns = -(-n // COLUMN)
+    height = -(-n // n_columns)
+    parts = []
+    for k in range(0, n, height):
+        part = images[k * N_MEMBERS : (k + height) * N_MEMBERS]
+        parts.append(grids.style_grid(part, N_MEMBERS, heads[k : k + height]))
+    tallest = len(parts[0])
+    space = np.zeros([tallest, 2 * GAP, parts[0].shape[2]], np.uint8)
+    parts = [np.pad(part, ((0, tallest - len(part)), (0, 0), (0, 0))) for part in parts]
+    return np.concatenate([parts[0], *(p for part in parts[1:] for p in (space, part))], axis=1)

@@ -49,7 +49,7 @@ def encoder(dense, data, flags):
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     logits = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
-        logits = keras.layers.BatchNormalization(dtype="float32", name="e_label_batch_norm")(logits)
+        logits = layers.normalize_logits(logits, flags.logit_scale)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
     return keras.Model(x, [y, z], name="encoder"), keras.Model(x, logits, name="classifier")
@@ -212,6 +212,7 @@ def define_flags(flags):
     options.define_regularization(flags)
     options.boolean(flags, "conditional_discriminator", True, "the discriminator gets the label")
     options.integer(flags, "n_clusters", 16, "how many clusters", least=2, most=1000)
+    options.fraction(flags, "logit_scale", 0.0, "of normalized logits; 0: learned", below=1e3)
     options.define_virtual_adversarial(flags)
 
 

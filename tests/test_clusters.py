@@ -149,3 +149,22 @@ def test_bad_input_is_told_and_nothing_is_written(words, told, npz, tmp_path):
         common = [f"--dataset={npz}", f"--results_dir={tmp_path}", *SMALL]
         script.main(["clustering.py", "--train", *common, *words])
     assert not list(tmp_path.iterdir())
+
+
+def test_many_clusters_stand_in_columns(data):
+    model = build(data, "--n_clusters=25")
+    picture = clusters.rows(model, data, np.arange(30) % 25)
+    one_column = clusters.rows(build(data, "--n_clusters=13"), data, np.arange(30) % 13)
+    assert picture.shape[0] == one_column.shape[0]  # 13 and 12 rows.
+    assert picture.shape[1] == 2 * one_column.shape[1] + 2 * clusters.GAP
+    np.testing.assert_array_equal(picture[:6, -82:-77], data.test.images[13])
+
+
+def test_with_a_fixed_scale_no_logit_of_a_cluster_can_fall_behind(data):
+    x, y = data.test_inputs()
+    model = build(data, "--n_clusters=4", "--logit_scale=2", "--learning_rate=0.02")
+    for step in range(10):
+        model.train_step(x, y, tf.constant(step, tf.int64))
+    logits = model.classifier(x, training=True).numpy()
+    np.testing.assert_allclose(logits.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(logits.std(axis=0), 2, atol=0.1)
