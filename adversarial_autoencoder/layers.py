@@ -149,26 +149,6 @@ def latent_variable(
     return mean + stddev * noise
 
 
-def normalize_logits(logits: keras.KerasTensor, scale: float = 0.0) -> keras.KerasTensor:
-    """Returns the logits of labels with batch normalization, `e_label_batch_norm`.
-
-    Args:
-      logits: symbolic float [batch, n_labels].
-      scale: standard deviation of each logit over a batch, around 0. So each label remains the
-        likeliest one of some images, and no cluster is left empty. 0: mean and deviation are
-        learned, as in part 4.
-
-    Returns:
-      float32 [batch, n_labels].
-    """
-    learned = scale == 0
-    settings = {"center": learned, "scale": learned, "dtype": "float32"}
-    logits = keras.layers.BatchNormalization(name="e_label_batch_norm", **settings)(logits)
-    if learned:
-        return logits
-    return keras.layers.Rescaling(scale, dtype="float32", name="e_label_scale")(logits)
-
-
 def add_heads(
     y: keras.KerasTensor, z: keras.KerasTensor, distance: float, seed: int
 ) -> keras.KerasTensor:

@@ -101,6 +101,20 @@ def classification(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, logits))
 
 
+def imbalance(y: tf.Tensor) -> tf.Tensor:
+    """Returns the Kullback-Leibler divergence between the uniform and the mean label, in nats.
+
+    KL(uniform || mean): a label that no image has costs much, and its gradient does not vanish
+    where its probabilities do. That of a discriminator, which sees one label at a time, does.
+
+    Args:
+      y: class probabilities, float32 [batch, n_labels].
+    """
+    frequencies = tf.reduce_mean(y, axis=0)
+    n_labels = tf.cast(tf.shape(y)[1], tf.float32)
+    return -tf.reduce_mean(tf.math.log(n_labels * frequencies + 1e-6))
+
+
 def nearness(heads: tf.Tensor, distance: float) -> tf.Tensor:
     """Returns by how much pairs of heads are nearer than the wanted distance, summed over pairs.
 

@@ -53,7 +53,7 @@ def encoder(dense, data, flags):
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     logits = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
-        logits = layers.normalize_logits(logits, flags.logit_scale)
+        logits = keras.layers.BatchNormalization(dtype="float32", name="e_label_batch_norm")(logits)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
     code = layers.add_heads(y, z, flags.head_distance, flags.seed)
@@ -175,6 +175,7 @@ class AdversarialAutoencoder(model.Model):
             generator_loss += losses.generator(logits)
             vat_loss = self.virtual_adversarial_loss(self.classifier, x, step)
             generator_loss += self.flags.vat_weight * vat_loss
+            generator_loss += self.flags.balance_weight * losses.imbalance(y)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
         self.generator_optimizer.apply(gradients)
 
@@ -243,7 +244,7 @@ def define_flags(flags):
     options.number(flags, "classification_rate", 1.0, "of this phase, times the learning rate")
     options.integer(flags, "n_clusters", 0, "found without labels; 0: the known labels", least=0)
     options.number(flags, "head_distance", 8.0, "that cluster heads keep from each other")
-    options.fraction(flags, "logit_scale", 0.0, "of normalized logits; 0: learned", below=1e3)
+    options.fraction(flags, "balance_weight", 0.0, "of labels as frequent as others", below=1e6)
     options.define_virtual_adversarial(flags)
 
 

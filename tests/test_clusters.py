@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from adversarial_autoencoder import clusters, evaluation, options
+from adversarial_autoencoder import clusters, evaluation, losses, options
 from adversarial_autoencoder.errors import UserError
 from experiments import clustering as script
 
@@ -106,13 +106,13 @@ def test_labels_have_no_part_in_training(data):
 
 def test_virtual_adversarial_training_is_an_option_and_changes_the_encoder(data):
     x, y = data.test_inputs()
-    kernels, losses = [], []
+    kernels, changes = [], []
     for radius in (0, 1):
         model = build(data, f"--vat_radius={radius}")
         found = model.train_step(x, y, tf.constant(0, tf.int64))
-        losses.append(float(found["Virtual Adversarial Loss"]))
+        changes.append(float(found["Virtual Adversarial Loss"]))
         kernels.append(np.array(model.encoder.get_layer("e_dense_1").kernel))
-    assert losses[0] == 0 < losses[1]
+    assert changes[0] == 0 < changes[1]
     assert (kernels[0] != kernels[1]).any()
 
 
@@ -160,11 +160,10 @@ def test_many_clusters_stand_in_columns(data):
     np.testing.assert_array_equal(picture[:6, -82:-77], data.test.images[13])
 
 
-def test_with_a_fixed_scale_no_logit_of_a_cluster_can_fall_behind(data):
-    x, y = data.test_inputs()
-    model = build(data, "--n_clusters=4", "--logit_scale=2", "--learning_rate=0.02")
-    for step in range(10):
-        model.train_step(x, y, tf.constant(step, tf.int64))
-    logits = model.classifier(x, training=True).numpy()
-    np.testing.assert_allclose(logits.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(logits.std(axis=0), 2, atol=0.1)
+def test_the_imbalance_is_that_of_the_mean_label():
+    even = tf.constant([[1.0, 0.0], [0.0, 1.0]])
+    assert float(losses.imbalance(even)) == pytest.approx(0, abs=1e-5)
+    uneven = tf.constant([[0.9, 0.1], [0.6, 0.4]])  # In the mean 3/4 and 1/4.
+    wanted = -(np.log(1.5) + np.log(0.5)) / 2
+    assert float(losses.imbalance(uneven)) == pytest.approx(wanted, abs=1e-5)
+    assert np.isfinite(losses.imbalance(tf.constant([[1.0, 0.0]])))
