@@ -110,14 +110,15 @@ def _samples(model: Model, data: Dataset) -> dict[str, np.ndarray]:
 def manifolds(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Returns the decoder's images over the square that the prior fills, one for each label.
 
-    With cluster heads it is the square that the codes of test images fill, as in the plot of codes;
-    a decoder that takes codes alone has one picture. None of codes that are not 2-D.
+    With cluster heads it is the square that heads and codes of test images fill; a decoder that
+    takes codes alone has one picture. None of codes that are not 2-D.
     """
     if model.flags.z_dim != 2:
         return {}
     reach = 10.0  # As in part 2; without a prior codes may lie anywhere.
     if model.heads is not None:
-        reach = 1.05 * np.abs(inference.draw_codes(model, data.test.images)).max()
+        codes = inference.draw_codes(model, data.test.images)
+        reach = np.abs(np.concatenate([codes, model.heads()])).max()
     elif "prior" in model.flags:
         reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
     z = tf.constant(grids.manifold_codes(-reach, reach, step=2 * reach / (SHEET - 1)))
