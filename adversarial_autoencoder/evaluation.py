@@ -13,7 +13,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from adversarial_autoencoder import layers, measures, probes, runs, style_transfer
+from adversarial_autoencoder import clusters, layers, measures, probes, runs, style_transfer
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.inference import classify, draw_codes, encode, generate
@@ -112,10 +112,46 @@ def measure_classification(model: tf.Module, data: Dataset, judge: Judge) -> Met
     return measures.classification_error(predicted, data.test.labels)
 
 
+def measure_clusters(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns how well the clusters that the model found fit the labels; see `clusters.clustering`.
+
+    Validation images give each cluster its label.
+
+    Args:
+      model: with `cluster(x)`, cluster probabilities.
+      data: its data set.
+      judge: see the module's docstring.
+    """
+    validation, test = (encode(model.cluster, s.images) for s in (data.validation, data.test))
+    return clusters.clustering(validation, data.validation.labels, test, data.test.labels)
+
+
+def measure_map(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns the error of the labels, or of clusters, and how well codes alone tell the label.
+
+    Args:
+      model: as for `measure_codes`, with `heads()`, the cluster heads, float [n, z_dim]; and with
+        `classify(x)`, or `cluster(x)` where it found clusters without labels.
+      data: its data set.
+      judge: see the module's docstring.
+
+    Returns:
+      As `measure_classification` or `measure_clusters`; `nearest_neighbour_error` of test codes
+      among training codes; `head_distance`, the smallest between two heads.
+    """
+    measure = measure_clusters if model.classify is None else measure_classification
+    z, z_test = (draw_codes(model, split.images) for split in (data.train, data.test))
+    return (
+        measure(model, data, judge)
+        | measures.nearest_neighbour_error(z, data.train.labels, z_test, data.test.labels)
+        | {"head_distance": measures.smallest_distance(np.asarray(model.heads()))}
+    )
+
+
 def _generate_evenly(model: tf.Module, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Images generated from the prior, flat [n, input_dim], and their labels, each as often."""
-    labels = np.arange(N_GENERATED) % data.n_classes
-    y = np.eye(data.n_classes, dtype=np.float32)[labels]
+    labels = np.arange(N_GENERATED) % model.n_labels
+    y = np.eye(model.n_labels, dtype=np.float32)[labels]
     return generate(model.decode, model.sample_prior(N_GENERATED, -4).numpy(), y), labels
 
 

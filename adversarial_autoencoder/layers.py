@@ -155,6 +155,35 @@ def latent_variable(
     return mean + stddev * noise
 
 
+def add_heads(
+    y: keras.KerasTensor, z: keras.KerasTensor, distance: float, seed: int
+) -> keras.KerasTensor:
+    """Returns the code W_C y + z: the style z around the head of the label y.
+
+    W_C is drawn from N(0, distance²); in training `losses.nearness` drives its columns apart. The
+    kernel of the layer `h_heads`, [n_labels, z_dim], is W_C in units of the distance, so that Adam
+    moves heads as fast as other weights.
+
+    Args:
+      y: class probabilities, symbolic float [batch, n_labels].
+      z: styles, symbolic float [batch, z_dim].
+      distance: the wanted distance between heads.
+      seed: the run's.
+
+    Returns:
+      float32 [batch, z_dim].
+
+    Makhzani et al. 2015, section 7.
+    """
+    weights = keras.initializers.RandomNormal(
+        0.0, 1.0, seed=randomness.initializer_seed(seed, "h_heads")
+    )
+    settings = {"use_bias": False, "kernel_initializer": weights, "dtype": "float32"}
+    heads = keras.layers.Dense(z.shape[-1], name="h_heads", **settings)(y)
+    heads = keras.layers.Rescaling(distance, dtype="float32", name="h_distance")(heads)
+    return keras.layers.Add(dtype="float32", name="h_code")([heads, z])
+
+
 def code_stddev(encoder: keras.Model) -> keras.Model | None:
     """Returns the network of the codes' standard deviations; None if codes are not drawn."""
     found = [layer for layer in encoder.layers if layer.name == "e_latent_stddev_float32"]

@@ -104,6 +104,35 @@ def classification(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, logits))
 
 
+def imbalance(y: tf.Tensor) -> tf.Tensor:
+    """Returns the Kullback-Leibler divergence between the uniform and the mean label, in nats.
+
+    KL(uniform || mean): a label that no image has costs much, and its gradient does not vanish
+    where its probabilities do. That of a discriminator, which sees one label at a time, does.
+
+    Args:
+      y: class probabilities, float32 [batch, n_labels].
+    """
+    frequencies = tf.reduce_mean(y, axis=0)
+    n_labels = tf.cast(tf.shape(y)[1], tf.float32)
+    return -tf.reduce_mean(tf.math.log(n_labels * frequencies + 1e-6))
+
+
+def nearness(heads: tf.Tensor, distance: float) -> tf.Tensor:
+    """Returns by how much pairs of heads are nearer than the wanted distance, summed over pairs.
+
+    Args:
+      heads: float32 [n, z_dim].
+      distance: where pairs are at least so far apart, the loss is 0.
+
+    Makhzani et al. 2015, section 7: a penalty that is linear below a threshold.
+    """
+    differences = heads[:, tf.newaxis] - heads
+    squares = tf.reduce_sum(tf.square(differences), axis=-1) + tf.eye(heads.shape[0]) * distance**2
+    # The small number keeps the gradient finite where two heads coincide.
+    return tf.reduce_sum(tf.nn.relu(distance - tf.sqrt(squares + 1e-12))) / 2
+
+
 def virtual_adversarial(
     classify: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, seed: tf.Tensor, radius: float
 ) -> tf.Tensor:

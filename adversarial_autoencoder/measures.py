@@ -261,6 +261,37 @@ def _differences(images: np.ndarray, labels: np.ndarray, n_per_label: int) -> di
 # Nearest neighbours.
 
 
+def nearest_neighbour_error(
+    codes: np.ndarray, labels: np.ndarray, test_codes: np.ndarray, test_labels: np.ndarray
+) -> Metrics:
+    """Returns the share of test codes whose nearest neighbour among codes has another label.
+
+    Args:
+      codes: of training images, float [n, z_dim].
+      labels: int [n], their labels.
+      test_codes: float [m, z_dim].
+      test_labels: int [m], their labels.
+
+    Returns:
+      `nearest_neighbour_error`, 0 to 1.
+    """
+    centre = np.mean(codes, axis=0, dtype=np.float64)
+    codes, test_codes = (np.asarray(z - centre, np.float32) for z in (codes, test_codes))
+    parts = [
+        tf.argmin(_squared_distances(test_codes[i : i + _BLOCK], codes), axis=1).numpy()
+        for i in range(0, len(test_codes), _BLOCK)
+    ]
+    found = np.asarray(labels)[np.concatenate(parts)]
+    return mean_with_error("nearest_neighbour_error", found != test_labels)
+
+
+def smallest_distance(points: np.ndarray) -> float:
+    """Returns the smallest Euclidean distance of two different rows of float [n, dim]."""
+    points = np.asarray(points, np.float64)
+    distances = np.linalg.norm(points[:, np.newaxis] - points, axis=-1)
+    return float(distances[~np.eye(len(points), dtype=bool)].min())
+
+
 def neighbours(codes: np.ndarray, queries: np.ndarray, n: int = 1) -> np.ndarray:
     """Returns the n nearest neighbours of some of the codes, without the code itself.
 

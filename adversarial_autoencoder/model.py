@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from adversarial_autoencoder import datasets, optimizers, randomness
+from adversarial_autoencoder import datasets, layers, losses, optimizers, randomness
 from adversarial_autoencoder.datasets import Dataset, Split
 
 import keras
@@ -23,9 +23,14 @@ class Model(tf.Module):
       networks: all networks, in the order in which `layers.variables` searches them. Layers that
         act in training alone (dropout) or otherwise (batch normalization) want `training=True` in
         the train step.
+      n_labels: size of the decoder's label, where it has one: the classes unless the labels are
+        clusters.
       n_components: components of a prior that has some (petals, stretches of the roll).
       classify: images as in `train_step` to class probabilities, float32 [n, n_classes], if the
         model predicts labels. Validation images then choose the epoch to report.
+      cluster: the same of clusters that were found without labels.
+      heads: returns the cluster heads, float32 [n_labels, z_dim], if the prior of the codes is a
+        mixture: `--prior` around each head.
       encoder, decoder: Keras models, exported with each checkpoint.
     """
 
@@ -34,14 +39,18 @@ class Model(tf.Module):
     flags: absl_flags.FlagValues
     step: tf.Variable
     networks: Sequence[keras.Model]
+    n_labels: int
     n_components: int = 10
     classify: Callable[[tf.Tensor], tf.Tensor] | None = None
+    cluster: Callable[[tf.Tensor], tf.Tensor] | None = None
+    heads: Callable[[], tf.Tensor] | None = None
     encoder: keras.Model
     decoder: keras.Model
 
     def __init__(self, data: Dataset, flags: absl_flags.FlagValues):
         super().__init__()
         self.flags = flags
+        self.n_labels = data.n_classes
         self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name="step")
         self._steps_per_epoch = len(data.train) // flags.batch_size
 
@@ -91,6 +100,27 @@ class Model(tf.Module):
             return x
         seed = randomness.stateless_seed(self.flags.seed, purpose, step)
         return x + self.flags.noise_stddev * randomness.normal(tf.shape(x), seed)
+
+    def virtual_adversarial_loss(
+        self, classifier: keras.Model, x: tf.Tensor, step: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns `losses.virtual_adversarial` at `--vat_radius`; 0 where that is 0.
+
+        Args:
+          classifier: images to logits, float32 [batch, n_labels].
+          x: images, float32 [batch, input_dim] in [0, 1].
+          step: int64 scalar.
+        """
+        if not self.flags.vat_radius:
+            return tf.constant(0.0)
+
+        def logits(x: tf.Tensor) -> tf.Tensor:
+            # The same units are dropped each time, or that would count as a change of the label.
+            layers.redraw([classifier], self.flags.seed, step)
+            return classifier(x, training=True)
+
+        seed = randomness.stateless_seed(self.flags.seed, "adversarial direction", step)
+        return losses.virtual_adversarial(logits, x, seed, self.flags.vat_radius)
 
     def encode(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the codes of images, float32 [n, z_dim]; of drawn codes, the mean."""

@@ -222,6 +222,13 @@ def define_regularization(flags: Flags) -> None:
     )
 
 
+def define_virtual_adversarial(flags: Flags) -> None:
+    """Defines the flags of virtual adversarial training where it is an option."""
+    radius = "of the virtual adversarial perturbation; 0: none"
+    fraction(flags, "vat_radius", 0.0, radius, below=float("inf"))
+    number(flags, "vat_weight", 1.0, "of the virtual adversarial loss beside the generator's")
+
+
 def is_given(flags: Flags, name: str) -> bool:
     """Whether the flag stands on the command line or in a flag file."""
     return flags[name].present > 0

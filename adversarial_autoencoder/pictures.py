@@ -35,7 +35,7 @@ def asked_for(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     if model.flags.generate:
         found |= _samples(model, data)
     if model.flags.visualize:
-        found |= _codes(model, data) | _prior(model) | _manifolds(model, data)
+        found |= _codes(model, data) | _prior(model) | manifolds(model, data)
     return found or usual(model, data, at_end=True)
 
 
@@ -76,7 +76,9 @@ def _codes(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Test codes over the prior's contour."""
     codes = inference.draw_codes(model, data.test.images)
     prior = {}
-    if "prior" in model.flags:
+    if model.heads is not None:
+        prior = {"heads": np.asarray(model.heads())}
+    elif "prior" in model.flags:
         prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}
         prior["n_components"] = model.n_components
     return {"codes": plots.scatter(codes, data.test.labels, data.class_names, **prior)}
@@ -97,23 +99,32 @@ def _prior(model: Model) -> dict[str, np.ndarray]:
 
 def _samples(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Images of codes drawn from the prior; where the decoder takes labels, one a column."""
-    n_columns = max(SHEET - SHEET % data.n_classes, data.n_classes)  # Each class equally often.
+    n_columns = max(SHEET - SHEET % model.n_labels, model.n_labels)  # Each class equally often.
     n_columns = n_columns if _takes_labels(model) else SHEET
     n = SHEET * n_columns
-    y = tf.one_hot(np.arange(n) % data.n_classes, data.n_classes)
+    y = tf.one_hot(np.arange(n) % model.n_labels, model.n_labels)
     x = model.decode(model.sample_prior(n, -5), y)
     return {"samples": grids.grid(data.as_images(x), n_columns)}
 
 
-def _manifolds(model: Model, data: Dataset) -> dict[str, np.ndarray]:
-    """The decoder's images over the square that the prior fills, one for each label it takes."""
+def manifolds(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """Returns the decoder's images over the square that the prior fills, one for each label.
+
+    With cluster heads it is the square that heads and codes of test images fill; a decoder that
+    takes codes alone has one picture. None of codes that are not 2-D.
+    """
+    if model.flags.z_dim != 2:
+        return {}
     reach = 10.0  # As in part 2; without a prior codes may lie anywhere.
-    if "prior" in model.flags:
+    if model.heads is not None:
+        codes = inference.draw_codes(model, data.test.images)
+        reach = np.abs(np.concatenate([codes, model.heads()])).max()
+    elif "prior" in model.flags:
         reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
     z = tf.constant(grids.manifold_codes(-reach, reach, step=2 * reach / (SHEET - 1)))
     found = {}
-    for k in range(data.n_classes if _takes_labels(model) else 1):
-        x = model.decode(z, tf.one_hot(tf.fill([len(z)], k), data.n_classes))
+    for k in range(model.n_labels if _takes_labels(model) else 1):
+        x = model.decode(z, tf.one_hot(tf.fill([len(z)], k), model.n_labels))
         name = f"manifold_{k}" if _takes_labels(model) else "manifold"
         found[name] = grids.grid(data.as_images(x), SHEET)
     return found

@@ -31,6 +31,7 @@ def scatter(
     prior: str | None = None,
     stddev: float = 5.0,
     n_components: int = 10,
+    heads: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draws codes coloured by label over the contour of the prior.
 
@@ -44,6 +45,7 @@ def scatter(
         as its edge (uniform), or as lines around its densest 50% and 95%; None for no prior.
       stddev: the prior's, as in `priors.sample`.
       n_components: the prior's, as in `priors.sample`.
+      heads: cluster heads, float [n, 2], each marked by its number.
 
     Returns:
       uint8 [900, 1050, 3].
@@ -66,6 +68,11 @@ def scatter(
     axes.spines[["top", "right"]].set_visible(False)
     _draw_codes(axes, codes, labels, class_names)
     reach = np.abs(codes).max(initial=0.0)
+    heads = np.zeros([0, 2]) if heads is None else heads
+    reach = max(reach, 1.05 * np.abs(heads).max(initial=0.0))
+    for k, place in enumerate(heads):
+        axes.plot(*place, "o", color="white", markeredgecolor="0.1", markersize=13)
+        axes.text(*place, str(k), ha="center", va="center_baseline", fontsize=8, color="0.1")
     if prior is not None:
         reach = max(reach, _draw_prior(axes, prior, stddev, n_components))
     reach = 1.05 * reach or 1.0
@@ -118,6 +125,55 @@ def confusion_matrix(
         xlabel="predicted",
         ylabel="true",
         title=f"{mistaken.sum()} of {counts.sum()} predicted wrongly ({_share(mistaken, counts)})",
+    )
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def counts_of_clusters(counts: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
+    """Draws how many images of each class belong to each cluster.
+
+    Rows are ordered by the most frequent class of the cluster, the largest cluster first.
+
+    Args:
+      counts: int [n_clusters, n_classes].
+      class_names: of the columns.
+
+    Returns:
+      uint8 [height, 1050, 3]. Up to 20 classes have their counts written; images outside their
+      cluster's most frequent class are shaded.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    counts = np.pad(counts, ((0, 0), (0, len(class_names) - counts.shape[1])))
+    n_clusters, n_classes = counts.shape
+    order = np.lexsort((-counts.sum(axis=1), counts.argmax(axis=1)))
+    order = np.concatenate([order[counts[order].any(axis=1)], order[~counts[order].any(axis=1)]])
+    counts = counts[order]
+    is_main = np.arange(n_classes) == counts.argmax(axis=1)[:, np.newaxis]
+    others = np.where(is_main, 0, counts)
+    height = float(np.clip(1.5 + 0.28 * n_clusters, 4.0, 10.0))
+    figure = Figure(figsize=(7.0, height), dpi=150, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.imshow(others, cmap="Reds", vmin=0, vmax=max(1, 1.3 * others.max()), aspect="auto")
+    few = n_clusters <= 40 and n_classes <= 20
+    if few:
+        for row, column in np.argwhere(counts > 0):
+            weight = "bold" if is_main[row, column] else "normal"
+            place = {"ha": "center", "va": "center", "fontsize": 9, "weight": weight}
+            axes.text(column, row, str(counts[row, column]), **place)
+    shown = np.unique(np.linspace(0, n_classes - 1, min(n_classes, 52), dtype=int))
+    axes.set_xticks(shown, labels=[_as_text(class_names[k]) for k in shown])
+    rows = np.unique(np.linspace(0, n_clusters - 1, min(n_clusters, 52), dtype=int))
+    axes.set_yticks(rows, labels=[str(k) for k in order[rows]])
+    axes.tick_params(length=0, labelsize=9 if few else 6)
+    axes.set(
+        xlabel="label",
+        ylabel="cluster",
+        title=f"{others.sum()} of {counts.sum()} images are not of their cluster's main class "
+        f"({_share(others, counts)})",
     )
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -3,6 +3,7 @@
     python benchmarks/train_step.py
 
 Of parts 3 and 4 and of the experiment that disentangles factors, which counts triplets of images.
+Of clusters and maps, this project's step alone, with their defaults, which part 4 shares.
 In one run, in turn, round by round, so that a machine that changes its speed changes it for all:
 
 - this project: the part's step in the loop of `training.py`, float32 and mixed_bfloat16;
@@ -33,7 +34,7 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
-from experiments import disentangling_factors
+from experiments import clustering, dimensionality_reduction, disentangling_factors
 
 import keras
 import numpy as np
@@ -421,6 +422,18 @@ def main(argv):
         flags.n_rounds,
         max(flags.n_steps // 4, 1),
     )
+    for name, script, words in (
+        ("Clusters", clustering, []),
+        ("Clusters with virtual adversarial training", clustering, ["--vat_radius=2"]),
+        ("Maps", dimensionality_reduction, []),
+        ("Maps without labels", dimensionality_reduction, ["--n_clusters=20"]),
+    ):
+        of_script = options.parse([*argv[:1], *words], "", script.DEFAULTS, script.define_flags)
+        contenders = {
+            "this project": project(script, data, of_script, "float32"),
+            "this project, mixed_bfloat16": project(script, data, of_script, "mixed_bfloat16"),
+        }
+        report(name, contenders, of_script, flags.n_rounds, flags.n_steps)
 
 
 def report(part, contenders, flags, n_rounds, n_steps):
@@ -434,6 +447,8 @@ def report(part, contenders, flags, n_rounds, n_steps):
         ratio = np.median(times / seconds["this project"])
         step = np.median(times)
         print(f"| {name} | {1000 * step:.1f} | {batch_size / step:,.0f} | {ratio:.2f} |")
+    if "plain TF 2" not in seconds:
+        return
     faster = np.median(seconds["plain TF 2"] / seconds["this project, mixed_bfloat16"])
     print(f"\nmixed_bfloat16 is {faster:.2f} times as fast as plain TF 2.\n")
 

@@ -24,7 +24,13 @@ from adversarial_autoencoder import (
     training,
 )
 from adversarial_autoencoder.errors import UserError
-from experiments import classifier, variational_style, virtual_adversarial
+from experiments import (
+    classifier,
+    clustering,
+    dimensionality_reduction,
+    variational_style,
+    virtual_adversarial,
+)
 
 import keras
 import numpy as np
@@ -41,11 +47,15 @@ SCRIPTS = {
     "Virtual_Adversarial": virtual_adversarial,
     "Variational_Style": variational_style,
     "Classifier": classifier,
+    "Clustering": clustering,
+    "Dimensionality": dimensionality_reduction,
 }
 WORDS = {
     "Semi_Supervised": ("--n_labeled=30",),
     "Virtual_Adversarial": ("--n_labeled=30",),
     "Classifier": ("--n_labeled=30",),
+    "Clustering": ("--n_clusters=5", "--vat_radius=1"),
+    "Dimensionality": ("--n_clusters=5",),
 }
 
 
@@ -111,6 +121,11 @@ def assert_same_weights(a, b):
             },
         ),
         ("Classifier", {"confusion_matrix.png", "mistakes.png"}),
+        ("Clustering", {"clusters.png", "clusters_and_labels.png"}),
+        (
+            "Dimensionality",
+            {"clusters.png", "clusters_and_labels.png", "codes.png", "manifold.png"},
+        ),
     ],
 )
 def test_a_script_trains_and_draws_and_loads_its_run_again(name, pictures, start, capsys):
@@ -670,6 +685,8 @@ assert "adversarial_autoencoder" not in sys.modules
             {"reconstruction_mse", "code_ks", "content_accuracy", "test_error"},
         ),
         ("Classifier", {"test_error"}),
+        ("Clustering", {"clustering_error", "clusters_used", "code_ks"}),
+        ("Dimensionality", {"clustering_error", "nearest_neighbour_error", "head_distance"}),
     ],
 )
 def test_evaluate_measures_the_newest_run(name, measured, start, monkeypatch, capsys):

@@ -8,7 +8,7 @@ import part1_autoencoder
 import part2_aae
 import part3_style_content
 import part4_semisupervised
-from experiments import virtual_adversarial
+from experiments import clustering, dimensionality_reduction, virtual_adversarial
 
 import pytest
 from conftest import ROOT
@@ -21,6 +21,8 @@ from conftest import ROOT
         ("part2_aae.py", "part3_style_content.py", 65),
         ("part3_style_content.py", "part4_semisupervised.py", 105),
         ("part4_semisupervised.py", "experiments/virtual_adversarial.py", 50),
+        ("part4_semisupervised.py", "experiments/clustering.py", 61),
+        ("part4_semisupervised.py", "experiments/dimensionality_reduction.py", 106),
     ],
 )
 def test_a_script_is_a_small_edit_of_the_one_before(before, after, most):
@@ -41,6 +43,8 @@ PHASES = ["Reconstruction phase", "Regularization phase, 1", "Regularization pha
         (part3_style_content.AdversarialAutoencoder, PHASES),
         (part4_semisupervised.AdversarialAutoencoder, [*PHASES, "Classification phase"]),
         (virtual_adversarial.AdversarialAutoencoder, [*PHASES, "Classification phase"]),
+        (clustering.AdversarialAutoencoder, PHASES),
+        (dimensionality_reduction.AdversarialAutoencoder, [*PHASES, "Classification phase"]),
     ],
 )
 def test_each_phase_stands_in_the_train_step_under_its_own_comment(model, phases):

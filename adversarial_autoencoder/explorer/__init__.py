@@ -162,8 +162,14 @@ def _networks(model: Model, data: Dataset) -> tuple[Network, Network]:
     outputs = [np.asarray(output) for output in tf.nest.flatten(model.encoder(x))]
     z = model.encode(x)
     wanted = [_same(outputs, z, "encode")]
-    if model.classify is not None and len(outputs) > 1:
-        wanted.append(_same(outputs, model.classify(x), "classify"))
+    predict = model.classify or model.cluster
+    # The bars of probabilities stand beside images with each label; the map has neither.
+    if (
+        predict is not None
+        and len(outputs) > 1
+        and (len(model.decoder.inputs) == 2 or z.shape[1] == 2)
+    ):
+        wanted.append(_same(outputs, predict(x), "classify"))
     encoder = convert.convert(model.encoder, wanted)
     decoder = convert.convert(model.decoder)
     if decoder.n_inputs > 2 or decoder.sizes[decoder.n_inputs - 1] != z.shape[1]:
@@ -196,8 +202,8 @@ def _label_names(n_labels: int, data: Dataset) -> list[str]:
 
 def _reach(model: Model, codes: np.ndarray) -> np.ndarray:
     """How far from 0 each dimension of z is worth a look: three standard deviations of a gaussian
-    prior, the edge of others; without a prior as far as test codes lie."""
-    if "prior" not in model.flags:
+    prior, the edge of others; without one, or around cluster heads, as far as test codes lie."""
+    if "prior" not in model.flags or model.heads is not None:
         return np.abs(codes).max(axis=0)
     reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
     reach = 3 * model.flags.prior_stddev if model.flags.prior == "gaussian" else reach
@@ -246,7 +252,10 @@ def _prior(model: Model) -> dict | None:
     turn = np.linspace(0, 2 * np.pi, 73)
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
     places = []
-    if name == "gaussian":
+    if model.heads is not None:
+        places = np.asarray(model.heads())[:, :2]
+        lines = [place + 2 * stddev * circle for place in places]
+    elif name == "gaussian":
         lines = [k * stddev * circle for k in (1, 2, 3)]
     elif name == "uniform":
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])

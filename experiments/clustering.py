@@ -1,0 +1,231 @@
+"""Clusters without labels: part 4, and the encoder makes the label up.
+
+Part 4 without its classification phase: each of `--n_clusters` labels comes to stand for images
+that look alike (Makhzani et al. 2015, section 6). `--vat_radius` adds virtual adversarial training
+(Miyato et al. 2018). True labels are looked at by the measures alone.
+
+    python experiments/clustering.py --train   trains, into Results/Clustering/
+    python experiments/clustering.py           loads the newest run and draws its pictures again
+"""
+
+import functools
+
+from adversarial_autoencoder import (
+    clusters,
+    evaluation,
+    inference,
+    layers,
+    losses,
+    model,
+    options,
+    priors,
+    randomness,
+    training,
+)
+
+import keras
+import tensorflow as tf
+
+DEFAULTS = dict(
+    z_dim=10,
+    initializer="he",
+    batch_norm=True,
+    noise_stddev=0.3,
+    learning_rate=0.0003,
+    beta1=0.5,
+    prior_stddev=1.0,
+    n_epochs=25,
+    learning_rate_drops="17,22",
+    ema_decay=0.999,
+)
+
+
+def encoder(dense, data, flags):
+    """Images, flat [batch, input_dim] in [0, 1], to class probabilities and codes [batch, z_dim];
+    beside it the classifier, of the same layers: images to the labels' logits."""
+    x = keras.Input([data.input_dim], name="x")
+    hidden = layers.input_pixels(x, flags.pixel_range)
+    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
+    logits = dense(hidden, data.n_classes, "e_label")
+    if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
+        logits = keras.layers.BatchNormalization(dtype="float32", name="e_label_batch_norm")(logits)
+    y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
+    return keras.Model(x, [y, z], name="encoder"), keras.Model(x, logits, name="classifier")
+
+
+def decoder(dense, data, flags):
+    """Class probabilities and codes [batch, z_dim] to images, flat [batch, input_dim] in [0, 1]."""
+    y = keras.Input([data.n_classes], name="y")
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = keras.layers.Concatenate()([y, z])
+    hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
+    hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
+    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    return keras.Model([y, z], x, name="decoder")
+
+
+def discriminator(dense, data, flags):
+    """Labels and codes or prior samples [batch, z_dim] to logits [batch, 1]: is it the prior's?"""
+    y = keras.Input([data.n_classes], name="y")
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = keras.layers.Concatenate()([y, z]) if flags.conditional_discriminator else z
+    hidden = dense(hidden, flags.n_l1, "dc_den1", "relu")
+    hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
+    return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
+
+
+def label_discriminator(dense, data, flags):
+    """Predicted labels or one-hot ones [batch, n_classes] to logits [batch, 1]: is it one-hot?"""
+    y = keras.Input([data.n_classes], name="y")
+    hidden = dense(y, flags.n_l1, "dl_den1", "relu")
+    hidden = dense(hidden, flags.n_l2, "dl_den2", "relu")
+    return keras.Model(y, dense(hidden, 1, "dl_output"), name="label_discriminator")
+
+
+class AdversarialAutoencoder(model.Model):
+    """The networks, an optimizer for each phase, and what is shown and measured of them."""
+
+    NAME = "Clustering"
+    MEASURES = [
+        evaluation.measure_reconstruction,
+        evaluation.measure_codes,
+        evaluation.measure_clusters,
+    ]
+
+    def __init__(self, data, flags):
+        data = clusters.as_classes(data, flags.n_clusters)
+        super().__init__(data, flags)
+
+        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
+        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        self.encoder, self.classifier = encoder(encoder_dense, data, flags)
+        self.decoder = decoder(dense, data, flags)
+        self.discriminator = discriminator(dense, data, flags)
+        self.label_discriminator = label_discriminator(dense, data, flags)
+
+        self.networks = [
+            self.encoder,
+            self.decoder,
+            self.discriminator,
+            self.label_discriminator,
+        ]
+        self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
+        self.discriminator_variables = layers.variables(self.networks, "dc_")
+        self.label_discriminator_variables = layers.variables(self.networks, "dl_")
+        self.encoder_variables = layers.variables(self.networks, "e_")
+
+        self.autoencoder_optimizer = self.adam(self.autoencoder_variables)
+        self.discriminator_optimizer = self.adam(
+            self.discriminator_variables, flags.discriminator_rate
+        )
+        self.label_discriminator_optimizer = self.adam(self.label_discriminator_variables)
+        self.generator_optimizer = self.adam(self.encoder_variables, flags.generator_rate)
+
+    @tf.function
+    def train_step(self, x, y, step):
+        x_noisy = self.add_noise(x, step)
+
+        # Reconstruction phase: encoder and decoder learn to reconstruct x; its label is predicted.
+        with tf.GradientTape() as tape:
+            y, z = self.encoder(x_noisy, training=True)
+            x_hat = self.decoder([y, z], training=True)
+            autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
+        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+        self.autoencoder_optimizer.apply(gradients)
+
+        # Regularization phase, 1: each discriminator learns to tell its prior's samples from codes.
+        # Phase 2 uses the same codes, since the encoder is still the same.
+        with tf.GradientTape() as generator_tape:
+            y, z = self.encoder(x_noisy, training=True)
+        z_prior = self.sample_prior(len(x), step)
+        with tf.GradientTape() as tape:
+            logits = self.discriminator(
+                [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)], training=True
+            )
+            discriminator_loss = losses.discriminator(*tf.split(logits, 2))
+        gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
+        self.discriminator_optimizer.apply(gradients)
+
+        y_prior = self.sample_label_prior(len(x), step)
+        with tf.GradientTape() as tape:
+            logits = self.label_discriminator(tf.concat([y_prior, y], 0), training=True)
+            label_discriminator_loss = losses.discriminator(*tf.split(logits, 2))
+        gradients = tape.gradient(label_discriminator_loss, self.label_discriminator_variables)
+        self.label_discriminator_optimizer.apply(gradients)
+
+        # Regularization phase, 2: the encoder learns to fool both. The code adapts to its label and
+        # not the label to its code, hence the stopped gradient.
+        with generator_tape:
+            logits = self.discriminator([tf.stop_gradient(y), z], training=True)
+            generator_loss = losses.generator(logits)
+            logits = self.label_discriminator(y, training=True)
+            generator_loss += losses.generator(logits)
+            vat_loss = self.virtual_adversarial_loss(self.classifier, x, step)
+            generator_loss += self.flags.vat_weight * vat_loss
+            generator_loss += self.flags.balance_weight * losses.imbalance(y)
+        gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
+        self.generator_optimizer.apply(gradients)
+
+        return {
+            "Autoencoder Loss": autoencoder_loss,
+            "Discriminator gauss Loss": discriminator_loss,
+            "Discriminator categorical Loss": label_discriminator_loss,
+            "Generator Loss": generator_loss,
+            "Virtual Adversarial Loss": vat_loss,
+        }
+
+    def sample_prior(self, n, step):
+        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
+        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
+
+    def sample_label_prior(self, n, step):
+        seed = randomness.stateless_seed(self.flags.seed, "prior of labels", step)
+        return priors.categorical(n, self.flags.n_clusters, seed)
+
+    def encode(self, x):
+        return self.encoder(x)[1]
+
+    def cluster(self, x):
+        return self.encoder(x)[0]
+
+    def reconstruct(self, x, y):
+        return self.decoder(self.encoder(x))
+
+    def decode(self, z, y):
+        return self.decoder([y, z])
+
+    def histograms(self, x, y, step):
+        return {
+            "Encoder Gauss Distribution": inference.draw_codes(self, x),
+            "Real Gauss Distribution": self.sample_prior(len(x), step),
+            "Encoder Categorical Distribution": self.cluster(x),
+            "Real Categorical Distribution": self.sample_label_prior(len(x), step),
+        }
+
+    def pictures(self, data):
+        """Each cluster's head (z = 0) before test images that belong to it; clusters and labels."""
+        return clusters.pictures(self, data)
+
+
+def define_flags(flags):
+    options.define_regularization(flags)
+    options.boolean(flags, "conditional_discriminator", True, "the discriminator gets the label")
+    options.integer(flags, "n_clusters", 16, "how many clusters", least=2, most=1000)
+    options.fraction(flags, "balance_weight", 0.0, "of labels as frequent as others", below=1e6)
+    options.define_virtual_adversarial(flags)
+
+
+def main(argv):
+    flags = options.parse(argv, __doc__, DEFAULTS, define_flags)
+    return training.main(AdversarialAutoencoder, flags)
+
+
+def train(**settings):
+    """Trains from Python, the settings being the flags, and returns the run."""
+    return main(options.command_line(train=True, **settings))
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)
