@@ -55,7 +55,8 @@ class Dataset:
     """Training, validation and test images, all of one shape, and the names of their classes.
 
     `name` is what was loaded: never `auto`, but what that came to. Test labels from n_classes on
-    are of identities that no training image shows; `class_names` has their names too.
+    are of identities that no training image shows; `class_names` has their names too. `held_out`
+    has images of them that are neither trained nor tested on, if there are any.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Dataset:
     test: Split
     n_classes: int
     class_names: tuple[str, ...]
+    held_out: Split | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

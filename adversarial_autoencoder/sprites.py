@@ -175,12 +175,17 @@ def draw_characters(sheets: Sheets, n: int, seed: int) -> np.ndarray:
             f"fewer, or add sheets"
         )
     generator = randomness.numpy_generator(seed, "characters")
-    drawn = generator.choice(n_combinations, n, replace=False)
+    drawn = generator.permutation(n_combinations)[:n]  # More of them change none before.
     return np.stack(np.unravel_index(drawn, sheets.n_values), axis=1)
 
 
 def compose(
-    sheets: Sheets, characters: np.ndarray, first: int = 0, n_poses: int = 0, seed: int = 0
+    sheets: Sheets,
+    characters: np.ndarray,
+    first: int = 0,
+    n_poses: int = 0,
+    seed: int = 0,
+    actions: Sequence[str] = ACTIONS,
 ) -> Pictures:
     """Composes the pictures of characters, character by character, frame after frame.
 
@@ -190,16 +195,24 @@ def compose(
       first: the number of the first character; the others follow.
       n_poses: how many poses of each character, drawn anew for each; 0, or more than it has: all.
       seed: draws the poses.
+      actions: which of `ACTIONS` are kept.
+
+    Raises:
+      UserError: an action is not one of them, or no character is drawn in any.
     """
+    if unknown := sorted(set(actions) - set(ACTIONS)):
+        raise UserError(f"there is no action {unknown[0]!r}: there are {', '.join(ACTIONS)}")
     generator = randomness.numpy_generator(seed, "poses of characters")
     chosen = []
     for number, character in enumerate(characters):
-        poses = sheets.poses(character)
+        poses = [(r, c) for r, c in sheets.poses(character) if ACTIONS[ROWS[r][0]] in actions]
         if 0 < n_poses < len(poses):
             kept = generator.choice(len(poses), n_poses, replace=False)
             poses = [poses[k] for k in sorted(kept)]
         chosen += [(number, *pose) for pose in poses]
-    chosen = np.array(chosen).reshape(-1, 3)
+    if not chosen:
+        raise UserError("no character is drawn in any of the actions: add sheets, or ask for more")
+    chosen = np.array(chosen)
     numbers, rows, columns = chosen.T
     side = sheets.cells["body"].shape[3]
     images = np.empty((len(chosen), side, side, 3), np.uint8)

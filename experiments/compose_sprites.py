@@ -26,12 +26,13 @@ def define_flags(flags):
     options.integer(flags, "n_characters", 500, "characters to train on")
     options.integer(flags, "n_test_characters", 100, "others to test on, in all of their poses")
     options.integer(flags, "n_poses", 0, "poses of each training character; 0: all", least=0)
+    options.names(flags, "actions", f"of {', '.join(sprites.ACTIONS)}; all by default")
     options.integer(flags, "seed", 0, "of characters and poses", least=0, most=2**63 - 1)
 
 
 def main(argv):
     flags = options.parse_own(argv, __doc__, define_flags)
-    if flags.sheets is None:
+    if not flags.sheets:
         raise UserError("--sheets is missing: give the folder of the layer sheets")
     output = pathlib.Path(options.expand_home("output", flags.output))
     if output.suffix != ".npz":
@@ -42,8 +43,10 @@ def main(argv):
     n, n_test = flags.n_characters, flags.n_test_characters
     characters = sprites.draw_characters(sheets, n + n_test, flags.seed)
     # Test characters first, so that they are the same however many are trained on.
-    train = sprites.compose(sheets, characters[n_test:], n_test, flags.n_poses, flags.seed)
-    test = sprites.compose(sheets, characters[:n_test])
+    actions = flags.actions or sprites.ACTIONS
+    poses = {"n_poses": flags.n_poses, "seed": flags.seed, "actions": actions}
+    train = sprites.compose(sheets, characters[n_test:], first=n_test, **poses)
+    test = sprites.compose(sheets, characters[:n_test], actions=actions)
     sprites.save(output, train, test)
     for name, pictures, count in (("training", train, n), ("test", test, n_test)):
         print(f"{len(pictures.images)} {name} pictures of {count} characters")
