@@ -23,6 +23,7 @@ setup(
     ],
     extras_require={
         "notebooks": ["ipykernel", "nbclient"],
+        "video": ["opencv-python-headless"],  # Video files and cameras, for experiments/animate.py.
         "test": ["hypothesis", "pytest", "ruff"],
     },
 )

@@ -4,7 +4,7 @@ The sheets are those of the Liberated Pixel Cup as Li and Mandt collected them (
 character is one body, trousers, shirt, hair and eyes; training and test characters are others.
 
     git clone https://github.com/YingzhenLi/Sprites
-    python experiments/compose_sprites.py --sheets=Sprites/lpc_sprites --output=sprites.npz
+    python experiments/compose_sprites.py --sheets=Sprites --output=sprites.npz
 
 The folder has `body/`, `shoes/`, `bottomwear/`, `topwear/`, `eyes/` and `hair/`, with a PNG for
 each sheet. Every picture has its character (`y_*`), attributes (`factors_*`), which of them it
@@ -12,9 +12,6 @@ shows (`visible_*`), and its action, direction and frame (`pose_*`).
 """
 
 import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from adversarial_autoencoder import options, sprites
 from adversarial_autoencoder.errors import UserError
