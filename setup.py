@@ -24,5 +24,6 @@ setup(
     extras_require={
         "notebooks": ["ipykernel", "nbclient"],
         "test": ["hypothesis", "pytest", "pytest-xdist", "ruff"],
+        "video": ["opencv-python-headless"],  # Video files and cameras, for experiments/animate.py.
     },
 )

@@ -37,6 +37,14 @@ MAX_DIMENSIONS = 32
 MAX_NAME = 100  # Characters.
 MAX_NAMES = 64 << 20  # Bytes of all.
 
+# What an `.npz` may tell of each image, called as the fields of a `Split`: the key of its names,
+# the types that it may have, and what messages ask for.
+COLUMNS = {
+    "factors": ("factor_names", "biuf", "finite numbers: number what has names"),
+    "visible": ("factor_names", "b", "true or false: store it as bool"),
+    "pose": ("pose_names", "iu", "integers: number what has names"),
+}
+
 # MNIST's own files.
 
 
@@ -116,8 +124,10 @@ def read_npz(path: str) -> tuple[Split, Split, np.ndarray | None]:
 
     Args:
       path: of a file with `x_train`, `y_train`, `x_test`, `y_test`, and perhaps `class_names` (text
-        [n_classes]), or `factor_names` (text [n_factors]), `factors_train` and `factors_test`
-        (numbers [n, n_factors]).
+        [n_classes]); `factor_names` (text [n_factors]), `factors_train` and `factors_test`
+        (numbers [n, n_factors]); with these `visible_train` and `visible_test` (bool
+        [n, n_factors]); `pose_names` (text [n_pose]), `pose_train` and `pose_test` (integers
+        [n, n_pose]).
 
     Returns:
       Training and test images with the labels of the file, and the class names or None.
@@ -164,6 +174,10 @@ def _read(archive: zipfile.ZipFile, path: str) -> tuple[Split, Split, np.ndarray
     keys = ["x_train", "y_train", "x_test", "y_test"]
     if any(key.startswith("factors_") for key in infos):
         keys += ["factor_names", "factors_train", "factors_test"]
+        if any(key.startswith("visible_") for key in infos):
+            keys += ["visible_train", "visible_test"]
+    if "pose_names" in infos:
+        keys += ["pose_names", "pose_train", "pose_test"]
     if missing := [key for key in keys if key not in infos]:
         present = one_line(", ".join(infos) or "nothing")
         raise UserError(f"{path} lacks {missing[0]}: it holds {present}")
@@ -195,27 +209,36 @@ def _read(archive: zipfile.ZipFile, path: str) -> tuple[Split, Split, np.ndarray
     def read_part(part: str) -> Split:
         x, y = (members[f"{key}_{part}"] for key in "xy")
         split = splits.checked(_values(archive, x), _values(archive, y), x.where, y.where)
-        if "factor_names" not in members:
-            return split
-        names = _text(archive, members["factor_names"])
-        factors = _values(archive, members[f"factors_{part}"])
-        return dataclasses.replace(split, factors=_factors(factors, names, len(split), path, part))
+        found = {
+            field: _columns(archive, members, field, part, len(split), path)
+            for field in COLUMNS
+            if f"{field}_{part}" in members
+        }
+        return dataclasses.replace(split, **found)
 
     class_names = _text(archive, members["class_names"]) if "class_names" in members else None
     return read_part("train"), read_part("test"), class_names
 
 
-def _factors(
-    factors: np.ndarray, names: np.ndarray, n_images: int, path: str, part: str
+def _columns(
+    archive: zipfile.ZipFile,
+    members: dict[str, _Member],
+    field: str,
+    part: str,
+    n_images: int,
+    path: str,
 ) -> dict[str, np.ndarray]:
-    if names.ndim != 1 or factors.shape != (n_images, len(names)):
+    """The columns of an array [n_images, n_names] by name; `field` is one of `COLUMNS`."""
+    key, kinds, wanted = COLUMNS[field]
+    names, values = _text(archive, members[key]), _values(archive, members[f"{field}_{part}"])
+    if names.ndim != 1 or values.shape != (n_images, len(names)):
         raise UserError(
-            f"{path}: factors_{part} has shape {factors.shape}, but {n_images} images and "
-            f"{names.size} factor_names are there: make it [{n_images}, {names.size}]"
+            f"{path}: {field}_{part} has shape {values.shape}, but {n_images} images and "
+            f"{names.size} {key} are there: make it [{n_images}, {names.size}]"
         )
-    if factors.dtype.kind not in "biuf" or not np.all(np.isfinite(factors)):
-        raise UserError(f"{path}: factors_{part} must be finite numbers: number what has names")
-    return dict(zip(names.tolist(), factors.T, strict=True))
+    if values.dtype.kind not in kinds or not np.all(np.isfinite(values)):
+        raise UserError(f"{path}: {field}_{part} must be {wanted}")
+    return dict(zip(names.tolist(), values.T, strict=True))
 
 
 def _text(archive: zipfile.ZipFile, member: _Member) -> np.ndarray:

@@ -143,6 +143,7 @@ def _hold_out(dataset: Dataset, unseen: Sequence[str]) -> Dataset:
         test=test,
         n_classes=int(dataset.n_classes - held_out.sum()),
         class_names=tuple(names[order].tolist()),
+        held_out=those(dataset.train, held_out),
     )
 
 

@@ -10,10 +10,11 @@ and the judge. The model has
 Mathieu et al. 2016.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 from adversarial_autoencoder import evaluation, measures, probes, randomness
-from adversarial_autoencoder.datasets import Dataset
+from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.judge import Judge
 from adversarial_autoencoder.measures import Metrics
 
@@ -30,9 +31,9 @@ _Task = tuple[dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray], np.ndarr
 def measure_disentangling(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns the errors of one kind of probe on codes and on pixels, and prints them as a table.
 
-    The probes predict the identity and each categorical factor; `factors` is the mean over these
-    factors. If training images show none of the test images' identities, every second test image
-    is used for training the probe of the identity.
+    The probes predict the identity and each categorical factor, the latter of images that show it
+    (`Split.visible`); `factors` is the mean over these factors. If training images show none of the
+    test images' identities, every second test image is used for training the probe of the identity.
 
     Args:
       model: see the module's docstring.
@@ -59,7 +60,10 @@ def measure_disentangling(model: tf.Module, data: Dataset, judge: Judge) -> Metr
     if has_unseen_identities(data):
         tasks["identity"] = _split_in_two(inputs_test, test.labels)
     for name in categorical:
-        tasks[name] = inputs_train, train.factors[name], inputs_test, test.factors[name]
+        tasks[name] = (
+            *_where_visible(inputs_train, train, name),
+            *_where_visible(inputs_test, test, name),
+        )
     table = {what: _errors(*task) for what, task in tasks.items()}
     if categorical:
         rows = [table[name] for name in categorical]
@@ -114,7 +118,8 @@ def measure_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
         image; equal to it if the decoder ignores z,
       - `content_accuracy`: of images decoded from s of one test image and z of one of another
         identity, the share whose predicted identity is that of s; and `classifier_accuracy`, of the
-        judge itself. Neither if training images show none of these identities.
+        judge itself. For identities that no training image shows, the judge learns them from
+        `held_out`; without these, neither is measured.
     """
     codes, labels, n = model.all_codes(data.test), data.test.labels, len(data.test)
     generator = randomness.numpy_generator(0, "swapped images")
@@ -123,7 +128,9 @@ def measure_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     found = measures.reconstruction_mse(data.test.images[others], x)
     metrics = {"reconstruction_mse_with_others_z": found["reconstruction_mse"]}
     if has_unseen_identities(data):
-        return metrics
+        if data.held_out is None:
+            return metrics
+        judge = judge.of(with_held_out(data))
     pairs = generator.integers(n, size=[2, 10 * evaluation.N_GENERATED])
     of_s, of_z = pairs[:, labels[pairs[0]] != labels[pairs[1]]][:, : evaluation.N_GENERATED]
     x = data.as_images(model.decode_both(codes["s"][of_s], codes["z"][of_z]))
@@ -134,6 +141,14 @@ def measure_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
 def has_unseen_identities(data: Dataset) -> bool:
     """Returns whether test images show identities that training images do not."""
     return not np.all(np.isin(data.test.labels, data.train.labels))
+
+
+def with_held_out(data: Dataset) -> Dataset:
+    """Returns the data set with the classes that are held out among its training images."""
+    train, held_out = data.train, data.held_out
+    images = np.concatenate([train.images, held_out.images])
+    labels = np.concatenate([train.labels, held_out.labels])
+    return dataclasses.replace(data, train=Split(images, labels), n_classes=len(data.class_names))
 
 
 def downscaled_pixels(images: np.ndarray) -> np.ndarray:
@@ -150,6 +165,14 @@ def downscaled_pixels(images: np.ndarray) -> np.ndarray:
         images = images[:, : height // 2 * 2, : width // 2 * 2]
         images = images.reshape(n, height // 2, 2, width // 2, 2, channels).mean((2, 4), np.float32)
     return images.reshape(len(images), -1).astype(np.float32)
+
+
+def _where_visible(
+    inputs: dict[str, np.ndarray], split: Split, name: str
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Inputs and values of a factor, of those images that show it."""
+    rows = split.visible.get(name, slice(None))
+    return {key: values[rows] for key, values in inputs.items()}, split.factors[name][rows]
 
 
 def _split_in_two(inputs: dict[str, np.ndarray], labels: np.ndarray) -> _Task:

@@ -38,7 +38,7 @@ def show(picture: np.ndarray, title: str) -> None:
     """Opens a window with the picture and waits until it is closed; says so if there is none."""
     from matplotlib import pyplot as plt
 
-    if not _opens_windows():
+    if not opens_windows():
         print(f"--show: no display to open a window on; see the PNG file of {title!r} instead.")
         return
     figure, axes = plt.subplots(num=title, layout="constrained")
@@ -48,7 +48,7 @@ def show(picture: np.ndarray, title: str) -> None:
     plt.close(figure)
 
 
-def _opens_windows() -> bool:
+def opens_windows() -> bool:
     from matplotlib import pyplot as plt
 
     try:

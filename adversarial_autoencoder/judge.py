@@ -10,6 +10,8 @@ import hashlib
 import math
 import os
 import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from adversarial_autoencoder import optimizers, randomness, runs
 from adversarial_autoencoder.datasets import Dataset
@@ -18,6 +20,9 @@ from adversarial_autoencoder.inference import classify
 import keras
 import numpy as np
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from adversarial_autoencoder import readers
 
 VERSION = 1  # Of network and training: a new number trains it again where one is cached.
 N_STEPS = 3000  # Of 128 images; seven epochs of MNIST.
@@ -54,6 +59,17 @@ class Judge:
     def classifier(self) -> Classifier:
         return cached_classifier(self.data, self.cache_dir)
 
+    @functools.cached_property
+    def reader(self) -> "readers.Reader":
+        """The cached network that reads factors and pose of images; see `readers`."""
+        from adversarial_autoencoder import readers
+
+        return readers.cached_reader(self.data, self.cache_dir)
+
+    def of(self, data: Dataset) -> "Judge":
+        """Returns the judge of another data set, cached in the same folder."""
+        return Judge(data, self.cache_dir)
+
     @property
     def accuracy(self) -> float:
         return self.classifier.accuracy
@@ -75,27 +91,46 @@ def cached_classifier(data: Dataset, cache_dir: str | os.PathLike) -> Classifier
     Raises:
       UserError: the folder cannot be written.
     """
-    cache_dir = pathlib.Path(cache_dir)
-    path = cache_dir / f"classifier-{_checksum(data)}.keras"
+
+    def load(path: pathlib.Path) -> Classifier:
+        return _with_accuracy(load_network(path, data.image_shape, data.n_classes), data)
+
+    path = pathlib.Path(cache_dir) / f"classifier-{_checksum(data)}.keras"
+    what = f"a classifier on {data.name}, a minute or so"
+    found = cached(path, load, lambda: train_classifier(data), what)
+    print(f"The classifier's accuracy is {found.accuracy:.2%} on {data.name}'s test images.")
+    return found
+
+
+def cached(path: pathlib.Path, load: Callable, train: Callable, what: str):
+    """Returns what `load` makes of a file, or if it cannot what `train` gives, and stores it.
+
+    Args:
+      path: the file; its folder is made if need be.
+      load: the path to an object with a Keras model as `network`.
+      train: makes such an object.
+      what: is trained, for the screen.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
     if path.exists():
         try:
-            found = _with_accuracy(_load(path, data), data)
+            return load(path)
         except Exception as error:  # A damaged file can raise anything; it is only a cache.
             print(f"{path} cannot be used ({type(error).__name__}); it is made again.")
-        else:
-            return _announced(found, data)
-    with runs.saving(cache_dir):
-        cache_dir.mkdir(parents=True, exist_ok=True)
-    print(f"Training a classifier on {data.name}, a minute or so, once per data set ...")
-    found = train_classifier(data)
-    partial = cache_dir / f"partial-{os.getpid()}-{path.name}"
-    with runs.saving(cache_dir):
+    with runs.saving(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    print(f"Training {what}, once per data set ...")
+    found = train()
+    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
+    with runs.saving(path.parent):
         try:
             found.network.save(partial)
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
-    return _announced(found, data)
+    return found
 
 
 def train_classifier(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Classifier:
@@ -110,13 +145,20 @@ def train_classifier(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Cl
       seed: of the initial weights, the order of images, and the shifts.
       n_steps: steps of Adam, with batches of 128.
     """
-    network = _network(data.image_shape, data.n_classes, seed)
-    batch_size = min(128, len(data.train))
-    _train(network, data, _batches(len(data.train), batch_size, n_steps, seed), seed)
+    network = convolutional_network(data.image_shape, data.n_classes, seed)
+    labels = tf.constant(data.train.labels)
+
+    def loss(logits: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.gather(labels, rows), logits)
+        return tf.reduce_mean(losses)
+
+    fit(network, data.train.images, loss, n_steps, seed)
     return _with_accuracy(network, data)
 
 
-def _network(shape: tuple[int, int, int], n_classes: int, seed: int) -> keras.Model:
+def convolutional_network(shape: tuple[int, int, int], n_outputs: int, seed: int) -> keras.Model:
+    """Returns the network of `train_classifier`, untrained: images in [0, 1] to logits."""
+
     def initializer(name: str) -> keras.Initializer:
         return keras.initializers.HeNormal(randomness.initializer_seed(seed, f"classifier {name}"))
 
@@ -136,21 +178,32 @@ def _network(shape: tuple[int, int, int], n_classes: int, seed: int) -> keras.Mo
         x = keras.layers.BatchNormalization(momentum=0.9, **options)(x)
         x = keras.layers.ReLU(**options)(x)
     x = keras.layers.Flatten(**options)(x)
-    logits = keras.layers.Dense(n_classes, kernel_initializer=initializer("logits"), **options)(x)
+    logits = keras.layers.Dense(n_outputs, kernel_initializer=initializer("logits"), **options)(x)
     return keras.Model(inputs, logits, name="classifier")
 
 
-def _train(network: keras.Model, data: Dataset, batches: np.ndarray, seed: int) -> None:
-    """Takes a step of Adam for each row of indices, int [n_steps, batch_size].
+def fit(
+    network: keras.Model, images: np.ndarray, loss_of: Callable, n_steps: int, seed: int
+) -> None:
+    """Trains a `convolutional_network` with Adam, on batches of 128.
 
     The learning rate falls to 0 along a cosine. Written by hand, since a shift is a function of the
     seed and the step.
+
+    Args:
+      network: what to train.
+      images: uint8 [n, height, width, channels].
+      loss_of: logits [batch, n_outputs] and the rows of the images, int [batch], to the loss.
+      n_steps: steps to take.
+      seed: of the order of images, and the shifts.
     """
-    height, width, channels = data.image_shape
+    batch_size = min(128, len(images))
+    batches = _batches(len(images), batch_size, n_steps, seed)
+    _, height, width, channels = images.shape
     reach = min(height, width) // 14
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, len(batches))
     optimizer = optimizers.adam(schedule, 0.9, network.trainable_variables)
-    images, labels = tf.constant(data.train.images), tf.constant(data.train.labels)
+    images = tf.constant(images)
 
     def shifted(x: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         shift_seed = randomness.stateless_seed(seed, "moves of the classifier's images", step)
@@ -163,11 +216,9 @@ def _train(network: keras.Model, data: Dataset, batches: np.ndarray, seed: int) 
     def train(batches: tf.Tensor) -> None:
         for rows in batches:
             x = shifted(tf.gather(images, rows), optimizer.iterations.value)
-            y = tf.gather(labels, rows)
             with tf.GradientTape() as tape:
                 logits = network(tf.cast(x, tf.float32) / 255.0, training=True)
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
-                loss = tf.reduce_mean(losses)
+                loss = loss_of(logits, rows)
             optimizer.apply(tape.gradient(loss, network.trainable_variables))
 
     train(tf.constant(batches))
@@ -181,9 +232,10 @@ def _batches(n: int, batch_size: int, n_steps: int, seed: int) -> np.ndarray:
     return order[: n_steps * batch_size].reshape(n_steps, batch_size)
 
 
-def _load(path: pathlib.Path, data: Dataset) -> keras.Model:
+def load_network(path: pathlib.Path, shape: tuple[int, int, int], n_outputs: int) -> keras.Model:
+    """Returns a stored network; raises ValueError if it is one of other images or outputs."""
     network = keras.models.load_model(path, compile=False)
-    if network.input_shape[1:] != data.image_shape or network.output_shape[1:] != (data.n_classes,):
+    if network.input_shape[1:] != shape or network.output_shape[1:] != (n_outputs,):
         raise ValueError("it is a classifier of other images or classes")
     return network
 
@@ -196,11 +248,6 @@ def _predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
 def _with_accuracy(network: keras.Model, data: Dataset) -> Classifier:
     correct = _predict(network, data.test.images) == data.test.labels
     return Classifier(network, float(correct.mean()))
-
-
-def _announced(classifier: Classifier, data: Dataset) -> Classifier:
-    print(f"The classifier's accuracy is {classifier.accuracy:.2%} on {data.name}'s test images.")
-    return classifier
 
 
 def _checksum(data: Dataset) -> str:

@@ -96,6 +96,42 @@ def parse(
         flags.shared_defaults[name] = flags[name].default
     for name, default in defaults.items():
         flags.set_default(name, default)
+    _read_words(argv, description, flags, unused)
+    for name in FOLDERS:
+        flags[name].value = expand_home(name, flags[name].value)
+    if flags.resume and not flags.train:
+        raise CommandLineError("--resume goes on with training: give --train too")
+    if flags.epoch and flags.train:
+        raise CommandLineError("--epoch loads a run as it was at that epoch: omit --train")
+    if "prior" in flags:
+        try:
+            priors.check(flags.prior, flags.z_dim)
+        except ValueError as error:
+            raise CommandLineError(str(error)) from None
+    return flags
+
+
+def parse_own(argv: Sequence[str], description: str, define: Callable[[Flags], None]) -> Flags:
+    """Reads the command line of a script that trains nothing and has flags of its own only.
+
+    Args:
+      argv: as for `parse`.
+      description: as for `parse`.
+      define: defines the flags.
+
+    Raises:
+      CommandLineError, SystemExit: as `parse`.
+    """
+    flags = Flags()
+    define(flags)
+    _read_words(argv, description, flags)
+    return flags
+
+
+def _read_words(
+    argv: Sequence[str], description: str, flags: Flags, unused: Sequence[str] = ()
+) -> None:
+    """Sets the flags that the command line gives; raises as `parse`."""
     try:
         words = join_boolean_words(flagfiles.expand(argv[1:]), flags)
     except UserError as error:
@@ -120,18 +156,6 @@ def parse(
             flagfiles.check_text(name, flags[name].value)
     except UserError as error:
         raise CommandLineError(str(error)) from None
-    for name in FOLDERS:
-        flags[name].value = expand_home(name, flags[name].value)
-    if flags.resume and not flags.train:
-        raise CommandLineError("--resume goes on with training: give --train too")
-    if flags.epoch and flags.train:
-        raise CommandLineError("--epoch loads a run as it was at that epoch: omit --train")
-    if "prior" in flags:
-        try:
-            priors.check(flags.prior, flags.z_dim)
-        except ValueError as error:
-            raise CommandLineError(str(error)) from None
-    return flags
 
 
 def command_line(**settings: object) -> list[str]:

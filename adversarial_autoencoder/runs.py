@@ -288,17 +288,35 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
         if flags.run:
             raise UserError("--run names a run that is there: with --train give --resume too")
         return Run(root / _folder_name(flags, model_name))
-    if flags.run:
-        run = Run(pathlib.Path(flags.run))
+    run = find(flags.results_dir, model_name, flags.run, flags.resume)
+    options.adopt(flags, run.flag_lines(), str(run.flagfile))
+    return run
+
+
+def find(results_dir: str, model_name: str, path: str | None = None, resume: bool = False) -> Run:
+    """Returns the run in the folder `path`, or the newest of a model.
+
+    Args:
+      results_dir: the folder of all runs.
+      model_name: the model's `NAME`.
+      path: the run's folder; None: the newest.
+      resume: a run that was saved before its first step will do.
+
+    Raises:
+      UserError: there is no such run, or it belongs to another model.
+    """
+    root = pathlib.Path(results_dir) / model_name
+    if path:
+        run = Run(pathlib.Path(path))
         if not run.flagfile.is_file():
-            raise UserError(f"--run={flags.run} is not a run's folder: it has no flags.txt")
+            raise UserError(f"--run={path} is not a run's folder: it has no flags.txt")
     else:
         found = [path.parent for path in root.glob("*/flags.txt")]
         if not found:
             raise UserError(f"there is no run in {root}: train one first, with --train")
         # A run that ended before it was trained should not hide the ones before it.
         steps = {path: Run(path).newest_step() for path in found}
-        usable = [path for path, step in steps.items() if step or (flags.resume and step == 0)]
+        usable = [path for path, step in steps.items() if step or (resume and step == 0)]
         run = Run(max(usable or found, key=lambda path: path.name))
     trained = run.comment("model")
     if trained is None:
@@ -308,7 +326,6 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
         )
     if trained != model_name:
         raise UserError(f"{run.path} is a run of {trained}, not of {model_name}")
-    options.adopt(flags, run.flag_lines(), str(run.flagfile))
     return run
 
 

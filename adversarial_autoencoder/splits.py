@@ -28,18 +28,26 @@ class Split:
       images: uint8 [n, height, width, channels], channels 1 or 3; an array, or `StreamedImages`.
       labels: int32 [n], in 0 to n_classes - 1.
       factors: what else is known of each image (slant, size, hair, ...), name to array [n].
+      pose: what tells the images of one identity apart (action, frame, ...), name to int array [n];
+        empty if not known.
+      visible: of factors, whether an image shows them, name to bool array [n]; empty if all do.
     """
 
     images: np.ndarray
     labels: np.ndarray
     factors: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    pose: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    visible: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Split":
-        factors = {name: values[rows] for name, values in self.factors.items()}
-        return Split(self.images[rows], self.labels[rows], factors)
+        columns = (
+            {name: values[rows] for name, values in known.items()}
+            for known in (self.factors, self.pose, self.visible)
+        )
+        return Split(self.images[rows], self.labels[rows], *columns)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +55,8 @@ class Dataset:
     """Training, validation and test images, all of one shape, and the names of their classes.
 
     `name` is what was loaded: never `auto`, but what that came to. Test labels from n_classes on
-    are of identities that no training image shows; `class_names` has their names too.
+    are of identities that no training image shows; `class_names` has their names too. `held_out`
+    has images of them that are neither trained nor tested on, if there are any.
     """
 
     name: str
@@ -56,6 +65,7 @@ class Dataset:
     test: Split
     n_classes: int
     class_names: tuple[str, ...]
+    held_out: Split | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -98,7 +108,8 @@ class Dataset:
             checksum.update(np.ascontiguousarray(split.labels))
             shape = " x ".join(map(str, split.images.shape))
             parts.append(f"{shape}, sha256 {checksum.hexdigest()[:16]}")
-            for name, values in split.factors.items():
+            columns = [*split.factors.items(), *split.pose.items(), *split.visible.items()]
+            for name, values in columns:
                 names.update(repr((name, values.dtype.str, values.shape)).encode())
                 names.update(np.ascontiguousarray(values))
         return [*parts, f"{len(self.class_names)} classes, sha256 {names.hexdigest()[:16]}"]

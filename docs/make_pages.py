@@ -125,7 +125,7 @@ def flag_tables(root: pathlib.Path) -> str:
         own = [name for name in flags if flags[name][0] == own_group]
         rest = [f"| `--{name}` | {flags[name][1]} | {flags[name][2]} |" for name in own]
         rest = [*head, *rest, ""] if own else []
-        if not script.startswith("part"):
+        if "train" in flags and not script.startswith("part"):
             inherited = [name for name in first if name in flags and name not in own]
             changed = [f"`--{n}={flags[n][2]}`" for n in inherited if flags[n][2] != first[n]]
             missing = [f"`--{n}`" for n in first if n not in flags]

@@ -27,6 +27,7 @@ from adversarial_autoencoder import (
     model,
     options,
     randomness,
+    swaps,
     training,
 )
 from adversarial_autoencoder.errors import UserError
@@ -206,6 +207,7 @@ class AdversarialAutoencoder(model.Model):
 
     NAME = "Disentangling"
     MEASURES = (
+        swaps.measure_true_swaps,
         evaluation.measure_reconstruction,
         disentanglement.measure_disentangling,
         disentanglement.measure_neighbours,
@@ -235,11 +237,7 @@ class AdversarialAutoencoder(model.Model):
         self.decoder = decoder(*own)
         self.discriminator = discriminator(*own)
 
-        self.networks = [
-            self.encoder,
-            self.decoder,
-            self.discriminator,
-        ]
+        self.networks = [self.encoder, self.decoder, self.discriminator]
         self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
         self.discriminator_variables = layers.variables(self.networks, "dc_")
 
@@ -438,7 +436,7 @@ class AdversarialAutoencoder(model.Model):
         """s of the image at the top of each column, z of the one that begins the row."""
         n = len(x)
         swapped = self.decode_both(np.tile(s, [n, 1]), z.repeat(n, axis=0))
-        swapped = as_bytes(data.as_images(swapped)).reshape(n, n, *data.image_shape)
+        swapped = grids.as_uint8(data.as_images(swapped)).reshape(n, n, *data.image_shape)
         below = np.concatenate([x[:, np.newaxis], swapped], axis=1)
         top = np.concatenate([np.zeros_like(x[:1]), x])[np.newaxis]
         picture = np.concatenate([top, below]).reshape(-1, *data.image_shape)
@@ -449,7 +447,7 @@ class AdversarialAutoencoder(model.Model):
         part = np.linspace(0, 1, n, dtype=np.float32)[:, np.newaxis]
         s, z = (codes[0] + part * (codes[1] - codes[0]) for codes in (s, z))
         between = self.decode_both(np.tile(s, [n, 1]), z.repeat(n, axis=0))
-        between = as_bytes(data.as_images(between))
+        between = grids.as_uint8(data.as_images(between))
         between[[0, -1]] = x
         return grids.grid(between, n)
 
@@ -460,10 +458,6 @@ def one_of_each(labels):
     turn = np.empty(len(labels), int)
     turn[order] = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
     return np.lexsort([labels, turn])
-
-
-def as_bytes(x):
-    return np.rint(255 * np.clip(x, 0, 1)).astype(np.uint8)
 
 
 def define_flags(flags):

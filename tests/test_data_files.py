@@ -2,6 +2,7 @@
 
 import gzip
 import pathlib
+import re
 import struct
 import tracemalloc
 import warnings
@@ -58,6 +59,36 @@ def test_factors_are_cut_with_their_images(tmp_path):
     np.testing.assert_array_equal(dataset.validation.factors["eyes"], [1, 3, 5, 7])
     assert set(dataset.test.factors) == {"hair", "eyes"}
     assert datasets.load(write_npz(tmp_path)).train.factors == {}
+
+
+POSE = {"pose_train": np.arange(48)[:, np.newaxis], "pose_test": np.ones((12, 1), np.uint8)}
+VISIBLE = {"visible_train": np.arange(48)[:, np.newaxis] > 9, "visible_test": np.ones((12, 1)) > 0}
+FACTORS = {"factors_train": np.ones((48, 1)), "factors_test": np.ones((12, 1))}
+NAMES = {"factor_names": np.array(["hair"]), "pose_names": np.array(["frame"])}
+
+
+def test_pose_and_what_is_visible_are_cut_with_their_images(tmp_path):
+    dataset = datasets.load(write_npz(tmp_path, **POSE, **VISIBLE, **FACTORS, **NAMES))
+    np.testing.assert_array_equal(dataset.train[:2].pose["frame"], [4, 5])
+    np.testing.assert_array_equal(dataset.train.visible["hair"][4:8], [False, False, True, True])
+    plain = write_npz(tmp_path, "plain.npz", **POSE, **FACTORS, factor_names=NAMES["factor_names"])
+    plain = datasets.load(plain)  # Poses without names are not read.
+    assert plain.test.pose == plain.test.visible == {}
+    assert plain.fingerprint != dataset.fingerprint
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"pose_train": np.ones((48, 2), int)}, r"pose_train has shape \(48, 2\), but 48 images"),
+        ({"pose_test": np.full((12, 1), 0.5)}, "pose_test must be integers"),
+        ({"visible_test": np.ones((12, 1))}, "visible_test must be true or false"),
+        ({"visible_train": np.ones((4, 1)) > 0}, r"visible_train has shape \(4, 1\)"),
+    ],
+)
+def test_poses_that_do_not_fit_are_an_error(changes, told, tmp_path):
+    arrays = {**POSE, **VISIBLE, **FACTORS, **NAMES, **changes}
+    assert re.search(told, complaint(write_npz(tmp_path, **arrays)))
 
 
 def test_factors_that_do_not_fit_are_an_error(tmp_path):

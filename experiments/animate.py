@@ -1,0 +1,159 @@
+"""One character driven by another: each frame's pose from the driver, the looks from a picture.
+
+The networks are those of a run of `disentangling_factors.py`. Each frame of the driver is encoded
+to z and decoded with the s of each character; the animation has the driver above and the characters
+below.
+
+    python experiments/animate.py --driver=walk/front --character=3,17
+    python experiments/animate.py --driver=dance.gif --character=me.png --output=me_dancing.gif
+    python experiments/animate.py --driver=webcam --character=me.png --show
+
+A driver is a GIF, a folder of pictures, a video file, the webcam (these two by OpenCV: pip install
+-e '.[video]'), or an action of a test character in a data set of `compose_sprites.py`, such as
+walk/front. A character is a picture, or a test character's number, from 0.
+"""
+
+import contextlib
+import pathlib
+
+from adversarial_autoencoder import animation, datasets, display, options, runs, sprites
+from adversarial_autoencoder.errors import UserError
+
+import numpy as np
+
+MODEL = "Disentangling"
+
+
+class Characters:
+    """The test characters of the run's data set, read when they are first asked for."""
+
+    def __init__(self, run, dataset):
+        kept = [line for line in run.flag_lines() if line.startswith("--dataset=")]
+        self.name = dataset or (kept[-1].partition("=")[2] if kept else "")
+        self.split = None
+
+    def of(self, number):
+        """The pictures of a test character, those that show the most of it first."""
+        if self.split is None:
+            self.split = datasets.load(self.name, by_identity=True).test
+        labels = np.unique(self.split.labels)
+        if number >= len(labels):
+            raise UserError(
+                f"there is no test character {number}: {self.name} has 0 to {len(labels) - 1}"
+            )
+        return self.split[self.split.labels == labels[number]]
+
+    def picture(self, number):
+        """The picture that stands for a character: the first that shows all of its attributes."""
+        pictures = self.of(number)
+        shown = np.zeros(len(pictures), int)
+        for visible in pictures.visible.values():
+            shown += visible
+        return pictures.images[np.argmax(shown)]
+
+    def sequence(self, number, action, direction):
+        """The frames of an action, seen from one side, in their order."""
+        pictures = self.of(number)
+        if set(pictures.pose) != set(sprites.POSE):
+            raise UserError(f"{self.name} has no actions: compose it with compose_sprites.py")
+        wanted = sprites.ACTIONS.index(action), sprites.DIRECTIONS.index(direction)
+        rows = (pictures.pose["action"] == wanted[0]) & (pictures.pose["direction"] == wanted[1])
+        if not rows.any():
+            raise UserError(f"{self.name} has no {action}/{direction} of test character {number}")
+        order = np.argsort(pictures.pose["frame"][rows], kind="stable")
+        return as_colours(pictures.images[rows][order])
+
+
+def as_colours(images):
+    return images if images.shape[-1] == 3 else images.repeat(3, axis=-1)
+
+
+def frames_of(driver, characters, number):
+    """The driver's frames: of a test character's action, or of what lies in a file."""
+    action, slash, direction = driver.partition("/")
+    if action in sprites.ACTIONS and not pathlib.Path(driver).exists():
+        direction = direction if slash else "front"
+        if direction not in sprites.DIRECTIONS:
+            raise UserError(
+                f"--driver={driver}: directions are {', '.join(sprites.DIRECTIONS)}, as in "
+                f"{action}/front"
+            )
+        return characters.sequence(number, action, direction)
+    return animation.driver_frames(options.expand_home("driver", driver))
+
+
+def picture_of(character, characters):
+    if character.isdecimal() and not pathlib.Path(character).exists():
+        return as_colours(characters.picture(int(character[:9]))[np.newaxis])[0]
+    path = options.expand_home("character", character)
+    if not pathlib.Path(path).is_file():
+        raise UserError(
+            f"--character={character} does not exist: give a picture or a test character's number"
+        )
+    return animation.read_picture(path)
+
+
+def define_flags(flags):
+    options.string(flags, "driver", None, "what moves; see above")
+    options.names(flags, "character", "who is moved: pictures, or numbers of test characters")
+    options.string(flags, "output", "animation.gif", "the GIF; the strip is a PNG beside it")
+    options.boolean(flags, "show", False, "show it in a window while it is drawn")
+    options.integer(flags, "n_frames", 0, "stop after the first N frames; 0: all", least=0)
+    options.integer(flags, "driver_character", 0, "test character that does the action", least=0)
+    options.number(flags, "frame_rate", 8.0, "of the GIF, frames a second", least=0.1, most=50)
+    options.integer(flags, "scale", 3, "enlarges the GIF", most=20)
+    options.string(flags, "dataset", None, "of test characters; the run's by default")
+    options.string(flags, "run", None, "the run's folder; the newest by default")
+    options.string(flags, "results_dir", "Results", "folder of all runs")
+
+
+def main(argv):
+    flags = options.parse_own(argv, __doc__, define_flags)
+    if not flags.driver or not flags.character:
+        missing = "character" if flags.driver else "driver"
+        raise UserError(f"--{missing} is missing (--help has examples)")
+    output = pathlib.Path(options.expand_home("output", flags.output))
+    if output.suffix.lower() != ".gif" or not output.parent.is_dir():
+        raise UserError(f"--output={output} must be a .gif in a folder that is there")
+    where = (options.expand_home(name, flags[name].value) for name in ("results_dir", "run"))
+    results_dir, path = where
+    run = runs.find(results_dir, MODEL, path)
+    animator = animation.Animator(*run.load())
+    characters = Characters(run, options.expand_home("dataset", flags.dataset))
+    for character in flags.character:
+        animator.add_character(picture_of(character, characters))
+    frames = frames_of(flags.driver, characters, flags.driver_character)
+    drivers, drawn = animate(animator, frames, flags.n_frames, flags.show)
+
+    animated = [animation.beside(*both) for both in zip(drivers, drawn, strict=True)]
+    animation.save_gif(output, animated, flags.frame_rate, flags.scale)
+    strip = output.with_suffix(".png")
+    display.save_png(strip, animation.strip(drivers, drawn))
+    rate = animator.n_frames / animator.seconds
+    print(
+        f"{animator.n_frames} frames of {len(flags.character)} characters: {rate:.0f} frames a "
+        f"second, from frame in to pictures out"
+    )
+    print(f"Written: {output} and {strip}")
+
+
+def animate(animator, frames, n_frames, show):
+    """Draws frame after frame, until the driver or `n_frames` ends, or the window is closed."""
+    drivers, drawn = [], []
+    still = contextlib.nullcontext(lambda picture: True)
+    with animation.window("animation") if show else still as is_open:
+        try:
+            for frame in frames:
+                driver, pictures = animator.draw(frame)
+                drivers.append(driver)
+                drawn.append(pictures)
+                if len(drivers) == n_frames or not is_open(animation.beside(driver, pictures)):
+                    break
+        except KeyboardInterrupt:  # A camera never ends.
+            if not drivers:
+                raise
+    return drivers, drawn
+
+
+if __name__ == "__main__":
+    options.exit_on_user_error(main)
