@@ -1,11 +1,12 @@
 """What a recipe reaches: trained and measured with several seeds, mean ± standard deviation.
 
     python benchmarks/reproduce.py --recipe=recipes/part4.txt --data_dir=...
+    python benchmarks/reproduce.py --all --dry_run      lists all recipes and their minutes
 
 A recipe is a flag file whose first comment names its script (`python part3_style_content.py …`).
 --seeds is 0,1,2. Each seed has a folder, `<results_dir>/reproduce/<recipe>/seed_<seed>/`.
-`--noevaluate` trains only. All other flags, such as `--data_dir` or `--n_epochs=1`, go to the
-script, behind the recipe's.
+`--all` takes every recipe in recipes/, one after the other. `--noevaluate` trains only. All other
+flags, such as `--data_dir` or `--n_epochs=1`, go to the script, behind the recipe's.
 
 --jobs=2 trains two seeds side by side, each on half of the processor's cores. Fewer cores add up in
 another order, so that figures differ by rounding from those of seeds trained one by one.
@@ -171,6 +172,8 @@ def parse(argv):
     flags = absl_flags.FlagValues()
     flags.set_gnu_getopt()
     options.string(flags, "recipe", None, "the flag file")
+    options.boolean(flags, "all", False, "every recipe in recipes/")
+    options.boolean(flags, "dry_run", False, "say what would be trained, and train nothing")
     absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "the seeds", flag_values=flags)
     options.string(flags, "results_dir", "Results", "where the seeds' folders are made")
     options.boolean(flags, "evaluate", True, "measure the runs")
@@ -183,8 +186,9 @@ def parse(argv):
         print(__doc__.strip())
         raise SystemExit(0)
     flags.results_dir = options.expand_home("results_dir", flags.results_dir)
-    if not flags.recipe:
-        raise options.CommandLineError("give --recipe=..., a flag file such as those in recipes/")
+    if flags.all == bool(flags.recipe):
+        told = "give --recipe=..., a flag file such as those in recipes/, or else --all"
+        raise options.CommandLineError(told)
     numbers = {int(word) for word in flags.seeds if word.isdecimal()}
     if not numbers or len(numbers) < len(flags.seeds):
         raise options.CommandLineError(f"--seeds={','.join(flags.seeds)}: give some like 0,1,2")
@@ -282,10 +286,19 @@ def complete(seeds, flags):
         raise failed[0]
 
 
-def main(argv):
-    flags, words = parse(argv)
-    script, words = read_recipe(flags.recipe, words)
-    folder = pathlib.Path(flags.results_dir) / "reproduce" / pathlib.Path(flags.recipe).stem
+def summary(path):
+    """Returns a line that tells what the recipe is for, and the minutes that it says it takes."""
+    lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+    comments = " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
+    minutes = re.search(r"[\w.]+ (to [\w.]+ )?minutes?( (a|per) seed)?[^;:.)]*", comments)
+    title = comments.partition(":  python")[0]
+    return f"{path.name:32}{minutes[0] if minutes else 'minutes not noted':48}{title}"
+
+
+def reproduce(recipe, words, flags):
+    """Completes the seeds of one recipe and prints their table."""
+    script, words = read_recipe(recipe, words)
+    folder = pathlib.Path(flags.results_dir) / "reproduce" / pathlib.Path(recipe).stem
     seeds = [Seed(int(number), folder, script, words) for number in flags.seeds]
     for seed in seeds:
         seed.notes()  # What does not fit is said now, not after hours.
@@ -302,6 +315,19 @@ def main(argv):
     print(f"\n{table(columns)}")
     if flags.evaluate:
         print(f"\nData set: {', '.join(datasets)}. Commit: {', '.join(commits) or 'unknown'}.")
+
+
+def main(argv):
+    flags, words = parse(argv)
+    recipes = [flags.recipe]
+    if flags.all:
+        recipes = sorted((ROOT / "recipes").glob("*.txt"))
+    for recipe in map(pathlib.Path, recipes):
+        if flags.dry_run:
+            read_recipe(recipe, words)  # Raises what is to be told before hours of training.
+            print(summary(recipe))
+        else:
+            reproduce(recipe, words, flags)
 
 
 if __name__ == "__main__":

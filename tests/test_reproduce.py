@@ -347,6 +347,25 @@ def test_a_training_that_outlives_a_killed_process_keeps_its_seed(setting):
         setting.reproduce("--n_epochs=7")
 
 
+def test_all_recipes_are_listed_with_their_minutes_and_nothing_is_trained(tmp_path, capsys):
+    reproduce.main(["reproduce.py", "--all", "--dry_run", f"--results_dir={tmp_path}"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == sorted(
+        path.name for path in (ROOT / "recipes").glob("*.txt")
+    )
+    (part1,) = (line for line in lines if line.startswith("part1.txt"))
+    assert "8 minutes a seed on one core" in part1 and part1.endswith(
+        "an autoencoder with a 2-D code"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_recipe_or_all_are_asked_for():
+    for words in ([], ["--all", "--recipe=recipes/part1.txt"]):
+        with pytest.raises(UserError, match="or else --all"):
+            reproduce.main(["reproduce.py", *words])
+
+
 @pytest.mark.parametrize(
     "text, told",
     [
