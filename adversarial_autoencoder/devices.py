@@ -97,6 +97,20 @@ def whole_step(
     return step_of_all
 
 
+@contextlib.contextmanager
+def no_conditions() -> Iterator[None]:
+    """Within a `with` block, turns what TensorFlow says of updates in a `tf.cond` into one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "merge_call" not in str(error):
+            raise
+        raise UserError(
+            "this train step updates weights under a condition (in some of the steps only), which "
+            "several devices cannot do together: give --devices=1"
+        ) from None
+
+
 def on_each(function: Callable, strategy: tf.distribute.Strategy | None) -> Callable:
     """Returns the function that does `function` on each device."""
     if strategy is None:

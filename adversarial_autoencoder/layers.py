@@ -1,6 +1,7 @@
 """The layers from which all networks are built, and their variables by name."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 
 from adversarial_autoencoder import devices, randomness
 from adversarial_autoencoder.errors import UserError
@@ -237,6 +238,22 @@ def check_sizes(network: keras.Model) -> keras.Model:
         for g in inputs
     ]
     return keras.Model(inputs, network(checked), name=network.name)
+
+
+@contextlib.contextmanager
+def of_one_device(network: keras.Model) -> Iterator[None]:
+    """Within a `with` block the network's layers are those of one device, for export.
+
+    Only TensorFlow knows batch normalization that several devices share.
+    """
+    shared = [layer for layer in network.layers if getattr(layer, "synchronized", False)]
+    for layer in shared:
+        layer.synchronized = False
+    try:
+        yield
+    finally:
+        for layer in shared:
+            layer.synchronized = True
 
 
 def redraw(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:

@@ -57,7 +57,7 @@ def machine(replicas: int = 1) -> dict[str, str | int]:
         "devices": ", ".join(_device(d) for d in tf.config.list_physical_devices()),
     }
     if replicas > 1:
-        found["replicas"] = replicas
+        found["several devices"] = replicas
     return found | {name: os.environ[name] for name in _VARIABLES if name in os.environ}
 
 

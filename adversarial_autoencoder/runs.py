@@ -169,7 +169,8 @@ class Run:
             for name, network in networks.items():
                 partial = self.checkpoints / f"partial-{name}.keras"
                 try:
-                    layers.check_sizes(network).save(partial)
+                    with layers.of_one_device(network):
+                        layers.check_sizes(network).save(partial)
                     os.replace(partial, self.checkpoints / f"{name}.keras")
                 finally:
                     partial.unlink(missing_ok=True)

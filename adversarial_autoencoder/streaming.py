@@ -101,7 +101,7 @@ class StreamedImages:
 
 def _decoder(features, name: str):
     """The function from serialized examples, a string [n], to the feature, [n, ...]."""
-    signature = tf.TensorSpec(features[name].shape, features[name].dtype)
+    signature = tf.TensorSpec(features[name].shape, features[name].tf_dtype)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def decode(records: tf.Tensor) -> tf.Tensor:

@@ -272,7 +272,9 @@ def step_loop(
     first_batch = batches.batch(first_step, batches.order(0))
     train_step = devices.whole_step(model.train_step, strategy)
     redraw = devices.on_each(layers.redraw, strategy)
-    outputs = train_step.get_concrete_function(*first_batch, first_step).structured_outputs
+    with devices.no_conditions():
+        traced = train_step.get_concrete_function(*first_batch, first_step)
+    outputs = traced.structured_outputs
     names = sorted(outputs)
 
     @tf.function

@@ -161,7 +161,7 @@ def test_the_readme_s_ten_lines_of_python_run(tmp_path, monkeypatch):
     train = part3_style_content.train
     monkeypatch.setattr(part3_style_content, "train", lambda **given: train(**{**given, **small}))
     load = functools.cache(datasets.load)
-    monkeypatch.setattr(datasets, "load", lambda name, *others: load(name, None, 200))
+    monkeypatch.setattr(datasets, "load", lambda name, *_, **__: load(name, None, 200))
     names = {}
     exec(block, names)
     digits = np.asarray(names["digits"])
