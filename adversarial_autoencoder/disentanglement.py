@@ -52,7 +52,11 @@ def measure_disentangling(model: tf.Module, data: Dataset, judge: Judge) -> Metr
         model.all_codes(split) | {"pixels": downscaled_pixels(split.images)}
         for split in (train, test)
     )
-    varying = {name for name in train.factors if np.ptp(test.factors[name]) > 0}
+    varying = {
+        name
+        for name in train.factors
+        if _varies_where_visible(test, name) and _varies_where_visible(train, name)
+    }
     categorical = sorted(name for name in varying if probes.is_categorical(train.factors[name]))
     continuous = sorted(varying - set(categorical))
 
@@ -173,6 +177,11 @@ def _where_visible(
     """Inputs and values of a factor, of those images that show it."""
     rows = split.visible.get(name, slice(None))
     return {key: values[rows] for key, values in inputs.items()}, split.factors[name][rows]
+
+
+def _varies_where_visible(split: Split, name: str) -> bool:
+    values = split.factors[name][split.visible.get(name, slice(None))]
+    return len(values) > 0 and bool(np.ptp(values) > 0)
 
 
 def _split_in_two(inputs: dict[str, np.ndarray], labels: np.ndarray) -> _Task:

@@ -62,7 +62,7 @@ def cached_reader(data: Dataset, cache_dir: str | os.PathLike) -> Reader:
     Raises:
       UserError: the folder cannot be written.
     """
-    values = _values(data)
+    values = values_read(data)
     n_outputs = sum(map(len, values.values()))
 
     def load(path: pathlib.Path) -> Reader:
@@ -84,7 +84,7 @@ def train_reader(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Reader
       seed: as for `judge.train_classifier`.
       n_steps: steps of Adam, with batches of 128.
     """
-    values = _values(data)
+    values = values_read(data)
     network = judge.convolutional_network(data.image_shape, sum(map(len, values.values())), seed)
     known, tells = data.train.factors | data.train.pose, told(data)[0]
     targets = {
@@ -105,6 +105,16 @@ def train_reader(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Reader
 
     judge.fit(network, data.train.images, loss, n_steps, seed)
     return _with_accuracy(network, values, data)
+
+
+def values_read(data: Dataset) -> dict[str, np.ndarray]:
+    """Returns the values of what can be read: categorical factors and pose that vary, by name."""
+    known = data.train.factors | data.train.pose
+    return {
+        name: np.unique(values)
+        for name, values in known.items()
+        if probes.is_categorical(values) and np.ptp(values) > 0
+    }
 
 
 def told(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -138,16 +148,6 @@ def told(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         return found
 
     return of(data.train), of(data.test)
-
-
-def _values(data: Dataset) -> dict[str, np.ndarray]:
-    """What is read: categorical factors and pose that vary, and the values that they take."""
-    known = data.train.factors | data.train.pose
-    return {
-        name: np.unique(values)
-        for name, values in known.items()
-        if probes.is_categorical(values) and np.ptp(values) > 0
-    }
 
 
 def _with_accuracy(network: keras.Model, values: dict[str, np.ndarray], data: Dataset) -> Reader:

@@ -43,6 +43,8 @@ def measure_true_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics
     metrics = {name.replace("reconstruction", "swap"): value for name, value in swap_mse.items()}
     metrics["swap_mse_ratio"] = swap_mse["reconstruction_mse"] / mse["reconstruction_mse"]
 
+    if not readers.values_read(data):
+        return metrics
     reader, tells = judge.reader, readers.told(data)[1]
     for name, read in reader(swapped).items():
         metrics[f"{name}_reader_accuracy"] = reader.accuracy[name]

@@ -28,14 +28,17 @@ class Characters:
     """The test characters of the run's data set, read when they are first asked for."""
 
     def __init__(self, run, dataset):
-        kept = [line for line in run.flag_lines() if line.startswith("--dataset=")]
-        self.name = dataset or (kept[-1].partition("=")[2] if kept else "")
+        lines = [line.removeprefix("--").partition("=") for line in run.flag_lines()]
+        kept = {name: value for name, _, value in lines}
+        self.name = dataset or kept.get("dataset", "auto")
+        unseen = [name for name in kept.get("unseen", "").split(",") if name]
+        self.where = {"data_dir": kept.get("data_dir"), "by_identity": True, "unseen": unseen}
         self.split = None
 
     def of(self, number):
         """The pictures of a test character, those that show the most of it first."""
         if self.split is None:
-            self.split = datasets.load(self.name, by_identity=True).test
+            self.split = datasets.load(self.name, **self.where).test
         labels = np.unique(self.split.labels)
         if number >= len(labels):
             raise UserError(

@@ -445,7 +445,10 @@ def test_classes_that_are_held_out_are_those_and_all_of_those_tested(npz):
     np.testing.assert_array_equal(data.train.images, whole.train.images[whole.train.labels > 0])
     np.testing.assert_array_equal(data.train.labels, whole.train.labels[whole.train.labels > 0] - 1)
     np.testing.assert_array_equal(data.test.images, whole.test.images[whole.test.labels == 0])
-    assert set(data.test.labels) == {2}
+    assert set(data.test.labels) == {2} == set(data.held_out.labels)
+    held_out = whole.train.images[whole.train.labels == 0]
+    np.testing.assert_array_equal(data.held_out.images, held_out)
+    assert whole.held_out is None
     for unseen, told in ((["7"], "no class '7' to hold out"), (["0", "1"], "leave two or more")):
         with pytest.raises(UserError, match=told):
             datasets.load(npz, unseen=unseen)

@@ -19,6 +19,8 @@ N_EXAMPLES = 5_000  # Of each of the two readers; some minutes together.
 MOST_BYTES = 32 << 20  # That one small file may take.
 KEYS = ("x_train", "y_train", "x_test", "y_test", "class_names")
 FACTORS = ("factor_names", "factors_train", "factors_test")
+VISIBLE = ("visible_train", "visible_test")
+POSE = ("pose_names", "pose_train", "pose_test")
 
 DTYPES = ("u1", "i1", "<i8", "<u8", ">u2", "<f8", "<f2", ">f4", "<f16", "?", "<c8", "U3", "S2")
 DESCRIPTIONS = (*DTYPES, "O", "V7", "<M8[s]", "U0", "<i3", "u", 7, None, [("a", "u1")], ("u1", 3))
@@ -78,7 +80,12 @@ def members(draw):
     if draw(st.booleans()):
         factors = np.array(["a", "b"]), np.ones((48, 2)), np.ones((12, 2))
         drawn |= zip(FACTORS, factors, strict=True)
-    for key in draw(st.sets(st.sampled_from((*KEYS, *FACTORS)), max_size=2)):
+        if draw(st.booleans()):
+            drawn |= zip(VISIBLE, (factors[1] > 0, factors[2] > 0), strict=True)
+    if draw(st.booleans()):
+        pose = np.array(["c"]), np.ones((48, 1), int), np.ones((12, 1), int)
+        drawn |= zip(POSE, pose, strict=True)
+    for key in draw(st.sets(st.sampled_from((*KEYS, *FACTORS, *VISIBLE, *POSE)), max_size=2)):
         drawn[key] = draw(arrays)
     contents = {key: npy(array) for key, array in drawn.items()}
     for key in draw(st.sets(st.sampled_from(sorted(drawn)), max_size=2)):

@@ -1,8 +1,9 @@
 """Swapped images against the true ones, on data and models whose answers are known."""
 
+import dataclasses
 import types
 
-from adversarial_autoencoder import datasets, disentanglement, evaluation, readers, swaps
+from adversarial_autoencoder import datasets, disentanglement, evaluation, probes, readers, swaps
 
 import numpy as np
 import pytest
@@ -138,6 +139,16 @@ def test_without_poses_nothing_is_compared(data):
     assert measure(Perfect(test), other) == {}
 
 
+def test_where_nothing_can_be_read_the_error_alone_is_measured(data):
+    def without(split):
+        return datasets.Split(split.images, split.labels, pose={"place": 0 * split.pose["frame"]})
+
+    train, test = without(data.train), without(data.test)
+    other = datasets.Dataset("fake", train, train, test, 6, data.class_names)
+    metrics = swaps.measure_true_swaps(Perfect(test), other, None)
+    assert {name for name in metrics if "accuracy" in name} == set() and "swap_mse" in metrics
+
+
 # Readers.
 
 
@@ -172,15 +183,31 @@ def test_a_reader_learns_factors_and_pose_once_per_data_set(data, tmp_path, monk
 # The other measures.
 
 
-def test_probes_of_a_factor_see_only_images_that_show_it(data):
+def test_probes_of_a_factor_see_only_images_that_show_it(data, monkeypatch):
     class Codes:
         def all_codes(self, split):
-            hat = split.factors["hat"][:, np.newaxis].astype(np.float32)
-            codes = np.where(split.visible["hat"][:, np.newaxis], hat, 0.5)
-            return {"z": 0 * hat, "z_mean": 0 * hat, "s": codes}
+            return {"s": np.arange(len(split))[:, np.newaxis]}
 
+    def with_scarf(split):  # Which no image shows.
+        factors = split.factors | {"scarf": split.factors["hat"]}
+        visible = split.visible | {"scarf": np.zeros(len(split), bool)}
+        return dataclasses.replace(split, factors=factors, visible=visible)
+
+    asked = []
+    monkeypatch.setattr(
+        probes, "probe_errors", lambda *arrays: asked.append(arrays) or (0.0, len(asked) / 10)
+    )
+    monkeypatch.setattr(disentanglement, "CODES", ("s",))
+    train, test = with_scarf(data.train), with_scarf(data.test)
+    data = dataclasses.replace(data, train=train, test=test)
     metrics = disentanglement.measure_disentangling(Codes(), data, None)
-    assert metrics["hat_error_on_s_test"] == 0 == metrics["factors_error_on_s_test"]
+    assert [name for name in metrics if name.startswith("scarf")] == []
+    assert metrics["factors_error_on_s_test"] == metrics["hat_error_on_s_test"] == 0.3
+    s_train, hat_train, s_test, hat_test = asked[2]  # After those of the identity.
+    for s, hat, split in ((s_train, hat_train, train), (s_test, hat_test, test)):
+        rows = np.flatnonzero(split.visible["hat"])
+        np.testing.assert_array_equal(s[:, 0], rows)
+        np.testing.assert_array_equal(hat, split.factors["hat"][rows])
 
 
 def test_letters_held_out_are_read_by_a_judge_that_knows_them(data, monkeypatch):
