@@ -16,7 +16,7 @@ from adversarial_autoencoder.model import Model
 import tensorflow as tf
 
 FOLDER = "tensorboard"  # Of the links, below `--results_dir`.
-NO_SETTINGS = ("data_dir", "keep_every")  # Change nothing that is trained.
+NO_SETTINGS = ("data_dir", "keep_every", "devices", "streaming")  # Change nothing that is trained.
 
 
 def link(model: Model, run: runs.Run) -> pathlib.Path:
