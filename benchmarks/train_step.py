@@ -423,10 +423,10 @@ def main(argv):
         max(flags.n_steps // 4, 1),
     )
     for name, script, words in (
-        ("Clusters", clustering, []),
-        ("Clusters with virtual adversarial training", clustering, ["--vat_radius=2"]),
-        ("Maps", dimensionality_reduction, []),
-        ("Maps without labels", dimensionality_reduction, ["--n_clusters=20"]),
+        ("The clustering experiment", clustering, []),
+        ("Clustering with VAT", clustering, ["--vat_radius=2"]),
+        ("The map", dimensionality_reduction, []),
+        ("The unlabelled map", dimensionality_reduction, ["--n_clusters=20"]),
     ):
         of_script = options.parse([*argv[:1], *words], "", script.DEFAULTS, script.define_flags)
         contenders = {
