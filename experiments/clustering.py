@@ -27,7 +27,7 @@ import keras
 import tensorflow as tf
 
 DEFAULTS = dict(
-    z_dim=10,
+    z_dim=5,
     initializer="he",
     batch_norm=True,
     noise_stddev=0.3,

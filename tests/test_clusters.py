@@ -123,7 +123,7 @@ def test_a_row_is_a_clusters_head_and_the_test_images_that_belong_to_it(data):
     found = np.full(30, 1)
     found[5] = 3
     picture = clusters.rows(model, data, found)
-    np.testing.assert_array_equal(decoded[0][0], np.zeros([4, 10]))
+    np.testing.assert_array_equal(decoded[0][0], np.zeros([4, 5]))
     np.testing.assert_array_equal(decoded[0][1], np.eye(4))
     assert picture.shape[0] == 4 * 8 - 2
     rows = [picture[8 * k : 8 * k + 6] for k in range(4)]

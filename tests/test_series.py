@@ -21,7 +21,7 @@ from conftest import ROOT
         ("part2_aae.py", "part3_style_content.py", 65),
         ("part3_style_content.py", "part4_semisupervised.py", 105),
         ("part4_semisupervised.py", "experiments/virtual_adversarial.py", 50),
-        ("part4_semisupervised.py", "experiments/clustering.py", 61),
+        ("part4_semisupervised.py", "experiments/clustering.py", 63),
         ("part4_semisupervised.py", "experiments/dimensionality_reduction.py", 106),
     ],
 )
