@@ -80,7 +80,8 @@ def load(
     if data_dir and os.path.isfile(data_dir):
         raise UserError(f"--data_dir={data_dir} is a file: give the folder that it lies in")
     folder = os.path.expanduser(name)
-    is_folder = name not in ("auto", "mnist", *GLYPHS) and image_folders.is_one(folder)
+    is_other = name in ("auto", "mnist", *GLYPHS) or name.endswith(".npz")
+    is_folder = not is_other and image_folders.is_one(folder)
     if image_size and not is_folder:
         raise UserError(
             f"--image_size={image_size} is for a folder of images, and --dataset={name} is none: "

@@ -53,7 +53,7 @@ def encoder(dense, data, flags):
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     logits = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
-        logits = keras.layers.BatchNormalization(dtype="float32", name="e_label_batch_norm")(logits)
+        logits = layers.batch_normalization("e_label_batch_norm", "float32")(logits)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
     code = layers.add_heads(y, z, flags.head_distance, flags.seed)

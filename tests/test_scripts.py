@@ -423,7 +423,7 @@ def test_a_run_that_goes_on_where_rounding_is_other_says_so(start, monkeypatch, 
     start("Autoencoder", "--train", "--resume", n_epochs=1)
     assert "rounding" not in capsys.readouterr().out
     before = training.provenance.machine()
-    monkeypatch.setattr(training.provenance, "machine", lambda: before | {"cpus": 97})
+    monkeypatch.setattr(training.provenance, "machine", lambda *devices: before | {"cpus": 97})
     start("Autoencoder", "--train", "--resume", n_epochs=1)
     lines = [line for line in capsys.readouterr().out.splitlines() if "rounding" in line]
     assert lines == [
