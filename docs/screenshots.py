@@ -2,6 +2,8 @@
 
     python docs/screenshots.py part2 Results/Adversarial_Autoencoder/<run>
         writes docs/images/tensorboard_part2_scalars.png and tensorboard_part2_histograms.png
+    python docs/screenshots.py runs Results
+        writes tensorboard_runs_scalars.png, of all runs in it
 
 `serve` and `Browser` serve the tests as well. The browser is a headless Chromium (on Debian the
 package `chromium`), driven by its DevTools protocol through a pipe: nothing else is needed.
@@ -33,6 +35,7 @@ SHOTS = {
     "part2": (("scalars", "Loss", 770), ("histograms", ".", 455)),
     "part3": (("images", "styles", 720), ("projector", "", 860)),
     "part4": (("scalars", "Loss|Accuracy", 1310), ("histograms", ".", 720)),
+    "runs": (("scalars", "Loss", 705),),
 }
 
 # What tells, as the body of a JavaScript function, that TensorBoard has drawn a page.
@@ -200,15 +203,16 @@ def _wait(for_what, seconds, message):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=SHOTS)
-    parser.add_argument("run", type=pathlib.Path, help="the run's folder")
+    parser.add_argument("run", type=pathlib.Path, help="the run's folder; of all runs, Results")
     images = pathlib.Path(__file__).parent / "images"
     parser.add_argument("--to", type=pathlib.Path, default=images, help="folder of the PNG files")
     words = parser.parse_args()
     if chromium() is None:
         raise SystemExit(f"no Chromium found; looked for {', '.join(NAMES)}")
-    if not (words.run / "Tensorboard").is_dir():
-        raise SystemExit(f"{words.run} is not a run's folder: it has no Tensorboard/")
-    with serve(words.run / "Tensorboard") as address, Browser() as browser:
+    events = words.run / ("tensorboard" if words.part == "runs" else "Tensorboard")
+    if not events.is_dir():
+        raise SystemExit(f"{words.run} is not a run's folder: it has no {events.name}/")
+    with serve(events) as address, Browser() as browser:
         for page, tags, height in SHOTS[words.part]:
             browser.open(f"{address}#{page}&tagFilter={tags}", max(height, HEIGHT))
             browser.wait_for(DRAWN[page])
