@@ -221,15 +221,16 @@ def _train(
                     finally:  # Pictures that cannot be drawn should not cost the epoch.
                         recorder.flush()
                         _save(model, ema, state, run, step, score)
-            stopping.signal = devices.signal_of_any(strategy, stopping.signal)
-            if stopping.signal and step < last_step:
+            # Not stored in `stopping`: a signal that comes meanwhile would be overwritten.
+            received = devices.signal_of_any(strategy, stopping.signal)
+            if received and step < last_step:
                 if step != epoch_end:
                     recorder.flush()
                     _save(model, ema, state, run, step)
                 bar.close()
                 print(f"Stopped at step {step} of {last_step}, all saved. To go on:")
                 print(f"  {_to_go_on(run)}")
-                raise SystemExit(128 + stopping.signal)
+                raise SystemExit(128 + received)
         if run.best_step() is not None:
             step = run.restore(state, best=True)
         try:

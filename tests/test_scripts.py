@@ -373,6 +373,23 @@ def test_closing_the_terminal_saves_and_a_second_signal_of_it_does_no_harm(
     assert "Stopped at step 10 of 22, all saved" in capsys.readouterr().out
 
 
+def test_a_signal_that_comes_while_other_workers_are_asked_for_theirs_is_not_lost(
+    start, monkeypatch
+):
+    asked = []
+
+    def ask(strategy, number):
+        asked.append(number)
+        if len(asked) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return number
+
+    monkeypatch.setattr(training.devices, "signal_of_any", ask)
+    with pytest.raises(SystemExit) as stop:
+        start("Autoencoder", "--train")
+    assert stop.value.code == 128 + signal.SIGTERM and asked == [0, signal.SIGTERM]
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no nohup here")
 def test_under_nohup_closing_the_terminal_changes_nothing():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
