@@ -113,7 +113,7 @@ def imbalance(y: tf.Tensor) -> tf.Tensor:
     Args:
       y: class probabilities, float32 [batch, n_labels].
     """
-    frequencies = tf.reduce_mean(y, axis=0)
+    frequencies = tf.reduce_mean(devices.whole(y), axis=0)
     n_labels = tf.cast(tf.shape(y)[1], tf.float32)
     return -tf.reduce_mean(tf.math.log(n_labels * frequencies + 1e-6))
 

@@ -17,7 +17,6 @@ from adversarial_autoencoder import (
     losses,
     model,
     options,
-    randomness,
     training,
 )
 
@@ -73,25 +72,16 @@ class Classifier(model.Model):
         # Classification phase, as in part 4; x, whose labels are not used, is for VAT alone.
         x_labeled, y_labeled = self.labeled.draw(step, "labelled batch")
         x_noisy = self.add_noise(x_labeled, step, "noise on labelled batch")
-        seed = randomness.stateless_seed(self.flags.seed, "adversarial direction", step)
         with tf.GradientTape() as tape:
             logits = self.classifier(x_noisy, training=True)
             classification_loss = losses.classification(y_labeled, logits)
-            if self.flags.vat_radius:
-                classification_loss += losses.virtual_adversarial(
-                    self.logits, x, seed, self.flags.vat_radius
-                )
+            classification_loss += self.virtual_adversarial_loss(self.classifier, x, step)
         gradients = tape.gradient(classification_loss, self.classifier_variables)
         self.classifier_optimizer.apply(gradients)
 
         return {
             "Supervised Encoder Loss": classification_loss,
         }
-
-    def logits(self, x):
-        # The same units are dropped each time, or that would count as a change of the label.
-        layers.redraw([self.classifier], self.flags.seed, self.step)
-        return self.classifier(x, training=True)
 
     def classify(self, x):
         return tf.nn.softmax(self.classifier(x))

@@ -179,14 +179,11 @@ class AdversarialAutoencoder(model.Model):
         if every == 1 or step % every == every - 1:
             x_labeled, y_labeled = self.labeled.draw(step, "labelled batch")
             x_noisy = self.add_noise(x_labeled, step, "noise on labelled batch")
-            seed = randomness.stateless_seed(self.flags.seed, "adversarial direction", step)
             x_vat = tf.concat([x, x_labeled], 0) if self.flags.vat_on_labeled else x
             with tf.GradientTape() as tape:
                 logits = self.classifier(x_noisy, training=True)
                 classification_loss = losses.classification(y_labeled, logits)
-                classification_loss += losses.virtual_adversarial(
-                    self.logits, x_vat, seed, self.flags.vat_radius
-                )
+                classification_loss += self.virtual_adversarial_loss(self.classifier, x_vat, step)
             gradients = tape.gradient(classification_loss, self.classifier_variables)
             self.classifier_optimizer.apply(gradients)
 
@@ -197,11 +194,6 @@ class AdversarialAutoencoder(model.Model):
             "Generator Loss": generator_loss,
             "Supervised Encoder Loss": classification_loss,
         }
-
-    def logits(self, x):
-        # The same units are dropped each time, or that would count as a change of the label.
-        layers.redraw([self.encoder], self.flags.seed, self.step)
-        return self.classifier(x, training=True)
 
     def sample_prior(self, n, step):
         seed = randomness.stateless_seed(self.flags.seed, "prior", step)

@@ -31,6 +31,8 @@ WORDS = {
     "part4_semisupervised": ["--n_labeled=30", "--batch_norm"],
     "experiments.label_regularized_aae": ["--n_labeled=30"],
     "experiments.virtual_adversarial": ["--n_labeled=30", "--vat_on_labeled"],
+    "experiments.clustering": ["--n_clusters=4", "--vat_radius=1", "--balance_weight=2"],
+    "experiments.dimensionality_reduction": ["--n_labeled=30", "--balance_weight=2"],
     "experiments.classifier": ["--n_labeled=30", "--vat_radius=1", "--batch_norm"],
     "experiments.disentangling_factors": ["--n_filters=1", "--discriminator_ceiling=2"],
 }

@@ -25,6 +25,8 @@ MORE_CASES = [
     "experiments.virtual_adversarial:sgd",
     "experiments.classifier:sgd",
     "experiments.variational_style:sgd",
+    "experiments.clustering:sgd",
+    "experiments.dimensionality_reduction:sgd",
     "experiments.disentangling_factors:sgd",
 ]
 
