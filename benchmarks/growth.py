@@ -103,12 +103,14 @@ def draw(found: dict[str, dict[int, dict[str, float]]]) -> None:
     for (name, values), (above, below) in zip(found.items(), axes.T, strict=True):
         for axis, key in ((above, "images_per_second"), (below, "peak_gb")):
             axis.plot(list(values), [figures[key] for figures in values.values()], "o-")
-            axis.set_ylim(bottom=0)
             axis.grid(alpha=0.3)
         below.set_xlabel(LABELS[name])
         below.set_xscale("log")
         below.set_xticks(list(values), [f"{value:,}" for value in values])
         below.set_xticks([], minor=True)
+    axes[0, 0].set_yscale("log")
+    peaks = [figures["peak_gb"] for values in found.values() for figures in values.values()]
+    axes[1, 0].set_ylim(0, 1.1 * max(peaks))
     axes[0, 0].set_ylabel("images a second")
     axes[1, 0].set_ylabel("peak memory, GB")
     figure.tight_layout()
