@@ -290,9 +290,9 @@ def summary(path):
     """Returns a line that tells what the recipe is for, and the minutes that it says it takes."""
     lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
     comments = " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
-    minutes = re.search(r"[\w.]+ (to [\w.]+ )?minutes?( (a|per) seed)?[^;:.)]*", comments)
+    minutes = re.search(r"[\w.]+ (to [\w.]+ )?(hours|minutes?)( (a|per) seed)?[^;:.)]*", comments)
     title = comments.partition(":  python")[0]
-    return f"{path.name:32}{minutes[0] if minutes else 'minutes not noted':48}{title}"
+    return f"{path.name:32}{minutes[0] if minutes else 'minutes not noted':50}  {title}"
 
 
 def reproduce(recipe, words, flags):

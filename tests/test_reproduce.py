@@ -357,6 +357,7 @@ def test_all_recipes_are_listed_with_their_minutes_and_nothing_is_trained(tmp_pa
     assert "8 minutes a seed on one core" in part1 and part1.endswith(
         "an autoencoder with a 2-D code"
     )
+    assert not any("not noted" in line for line in lines)
     assert not list(tmp_path.iterdir())
 
 

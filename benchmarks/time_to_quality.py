@@ -1,0 +1,134 @@
+"""Time to quality: seconds from the command until style is apart from content, ours and 2017's.
+
+    python benchmarks/time_to_quality.py --data_dir=...    a table, docs/images/time_to_quality.png
+
+The quick start's recipe and the 2017 settings, 25 epochs of them, are trained one after the other.
+Then each kept epoch is measured on test images: content accuracy, and a probe on the code as the
+decoder gets it. The time of an epoch is when its checkpoint is written, counted from the start of
+the command; measuring takes none of it. Runs go into --results_dir and stay there.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+PICTURE = ROOT / "docs" / "images" / "time_to_quality.png"
+
+# By name: script, recipe, epochs, and every how many of them are measured.
+CONTENDERS = {
+    "quick start": ("experiments/variational_style.py", "quick_start.txt", 8, 1),
+    "2017's settings": ("part3_style_content.py", "series_part3.txt", 25, 5),
+}
+# What is measured, its name in the picture, and the wanted value: at least, or at most.
+GOALS = {
+    "content_accuracy": ("content accuracy", 0.98, "at least"),
+    "z_probe_accuracy": ("probe accuracy on z", 0.45, "at most"),
+}
+
+
+class Measured(NamedTuple):
+    """An epoch, when it was done, and its figures by name."""
+
+    epoch: int
+    seconds: float
+    figures: dict[str, float]
+
+
+def train(name: str, words: list[str], results: pathlib.Path) -> list[Measured]:
+    """Trains a contender and returns its measured epochs; `words` say where the data are."""
+    from adversarial_autoencoder import checkpoints, runs
+
+    script, recipe, n_epochs, every = CONTENDERS[name]
+    command = [sys.executable, str(ROOT / script), *words, f"--results_dir={results}"]
+    recipe = ["--train", f"--flagfile={ROOT / 'recipes' / recipe}"]
+    start = time.time()
+    subprocess.run(
+        [*command, *recipe, f"--n_epochs={n_epochs}", f"--keep_every={every}"], check=True
+    )
+    (path,) = (log.parent.parent for log in results.glob("*/*/log/log.txt"))
+    run = runs.Run(path)
+    written = {step: folder for step, folder in checkpoints.stored(run.checkpoints) if step}
+    per_epoch = max(written) // n_epochs
+    found = []
+    for step, folder in sorted(written.items()):
+        epoch = step // per_epoch
+        seconds = folder.stat().st_mtime - start
+        subprocess.run([*command, f"--run={path}", f"--epoch={epoch}", "--evaluate"], check=True)
+        figures = json.loads(run.of_epoch(epoch).metrics.read_text())
+        found.append(Measured(epoch, seconds, {key: figures[key] for key in GOALS}))
+    return found
+
+
+def is_reached(figures: dict[str, float]) -> bool:
+    """Whether all goals are."""
+    return all(
+        figures[key] >= goal if kind == "at least" else figures[key] <= goal
+        for key, (_, goal, kind) in GOALS.items()
+    )
+
+
+def report(found: dict[str, list[Measured]]) -> str:
+    """Returns a table of all that was measured, and a line for each contender."""
+    lines = ["| settings | epoch | seconds | " + " | ".join(name for name, *_ in GOALS.values())]
+    lines = [lines[0] + " |", "|---" * (3 + len(GOALS)) + "|"]
+    for name, measured in found.items():
+        for epoch, seconds, figures in measured:
+            values = " | ".join(f"{figures[key]:.1%}" for key in GOALS)
+            lines.append(f"| {name} | {epoch} | {seconds:.0f} | {values} |")
+    goals = ", ".join(f"{name} {kind} {goal:.0%}" for name, goal, kind in GOALS.values())
+    for name, measured in found.items():
+        first = next((m for m in measured if is_reached(m.figures)), None)
+        when = f"after {first.seconds:.0f} s" if first else f"not in {measured[-1].seconds:.0f} s"
+        lines.append(f"{name}: {goals}: {when}")
+    return "\n".join(lines)
+
+
+def draw(found: dict[str, list[Measured]]) -> None:
+    """Draws `PICTURE`: a panel for each measure, over the seconds, with its goal."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    figure = Figure(figsize=(9, 3.6), dpi=100, layout="constrained")
+    for axes, (key, (label, goal, kind)) in zip(
+        figure.subplots(1, len(GOALS)), GOALS.items(), strict=True
+    ):
+        for name, measured in found.items():
+            seconds, values = zip(*((m.seconds, m.figures[key]) for m in measured), strict=True)
+            axes.plot(seconds, values, marker=".", label=name)
+        axes.axhline(goal, color="grey", linestyle="--", label=f"wanted: {kind} {goal:.0%}")
+        axes.set_xlabel("seconds from the command")
+        axes.set_xlim(left=0)
+        axes.set_ylabel(label)
+        axes.set_ylim(0, 1)
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(PICTURE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.add_argument("--dataset", default="mnist", help="as for the scripts")
+    parser.add_argument("--data_dir", help="as for the scripts")
+    parser.add_argument("--results_dir", type=pathlib.Path, help="folder of the runs, a new one")
+    arguments = parser.parse_args()
+    words = [f"--dataset={arguments.dataset}"]
+    words += [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
+    results = arguments.results_dir or pathlib.Path(tempfile.mkdtemp(prefix="time_to_quality_"))
+    found = {}
+    for name, (_, recipe, *_) in CONTENDERS.items():
+        found[name] = train(name, words, results / recipe.partition(".")[0])
+    print(report(found))
+    draw(found)
+    print(PICTURE)
+
+
+if __name__ == "__main__":
+    main()
