@@ -9,6 +9,8 @@ import tensorflow as tf
 
 RECONSTRUCTION = ("mse", "cross_entropy")
 
+XI = 0.1  # Of `virtual_adversarial`, in units of pixels; the paper's ξ.
+
 
 def reconstruction(x: tf.Tensor, x_hat: tf.Tensor, kind: str = "mse") -> tf.Tensor:
     """Returns the mean over pixels of the squared error, the series' choice, or another loss.
@@ -134,7 +136,11 @@ def nearness(heads: tf.Tensor, distance: float) -> tf.Tensor:
 
 
 def virtual_adversarial(
-    classify: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, seed: tf.Tensor, radius: float
+    classify: Callable[[tf.Tensor], tf.Tensor],
+    x: tf.Tensor,
+    seed: tf.Tensor,
+    radius: float,
+    xi: float = XI,
 ) -> tf.Tensor:
     """Returns how much the virtual adversarial perturbation of each image changes its label.
 
@@ -146,6 +152,9 @@ def virtual_adversarial(
       x: images, float32 [batch, input_dim].
       seed: int64 [2], stateless, of the random direction.
       radius: Euclidean length of the perturbation, in units of pixels in [0, 1].
+      xi: length of the step in the random direction at whose end the power iteration takes its
+        gradient. Short: the direction in which the label changes most at x itself.
+        A label that is nearly one-hot changes nowhere near x; then a long step still tells where.
 
     Miyato et al. 2018, "Virtual adversarial training", section 3. Batch normalization takes its
     statistics from all three passes, those of perturbed images too.
@@ -158,7 +167,7 @@ def virtual_adversarial(
         return tf.reduce_mean(tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), axis=1))
 
     random = randomness.normal(tf.shape(x), seed)
-    perturbation = 0.1 * tf.math.l2_normalize(random, axis=1)
+    perturbation = xi * tf.math.l2_normalize(random, axis=1)
     with tf.GradientTape() as tape:
         tape.watch(perturbation)
         divergence = kl(perturbation)

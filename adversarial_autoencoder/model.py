@@ -102,7 +102,11 @@ class Model(tf.Module):
         return x + self.flags.noise_stddev * randomness.normal(tf.shape(x), seed)
 
     def virtual_adversarial_loss(
-        self, classifier: keras.Model, x: tf.Tensor, step: tf.Tensor
+        self,
+        classifier: keras.Model,
+        x: tf.Tensor,
+        step: tf.Tensor,
+        xi: float = losses.XI,
     ) -> tf.Tensor:
         """Returns `losses.virtual_adversarial` at `--vat_radius`; 0 where that is 0.
 
@@ -110,6 +114,7 @@ class Model(tf.Module):
           classifier: images to logits, float32 [batch, n_labels].
           x: images, float32 [batch, input_dim] in [0, 1].
           step: int64 scalar.
+          xi: see there.
         """
         if not self.flags.vat_radius:
             return tf.constant(0.0)
@@ -120,7 +125,7 @@ class Model(tf.Module):
             return classifier(x, training=True)
 
         seed = randomness.stateless_seed(self.flags.seed, "adversarial direction", step)
-        return losses.virtual_adversarial(logits, x, seed, self.flags.vat_radius)
+        return losses.virtual_adversarial(logits, x, seed, self.flags.vat_radius, xi)
 
     def encode(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the codes of images, float32 [n, z_dim]; of drawn codes, the mean."""

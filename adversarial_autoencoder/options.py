@@ -250,6 +250,8 @@ def define_virtual_adversarial(flags: Flags) -> None:
     """Defines the flags of virtual adversarial training where it is an option."""
     radius = "of the virtual adversarial perturbation; 0: none"
     fraction(flags, "vat_radius", 0.0, radius, below=float("inf"))
+    xi = "length of the random step that finds its direction, the paper's ξ"
+    number(flags, "vat_xi", losses.XI, xi, least=1e-6)
     number(flags, "vat_weight", 1.0, "of the virtual adversarial loss beside the generator's")
 
 

@@ -162,7 +162,7 @@ class AdversarialAutoencoder(model.Model):
             generator_loss = losses.generator(logits)
             logits = self.label_discriminator(y, training=True)
             generator_loss += losses.generator(logits)
-            vat_loss = self.virtual_adversarial_loss(self.classifier, x, step)
+            vat_loss = self.virtual_adversarial_loss(self.classifier, x, step, self.flags.vat_xi)
             generator_loss += self.flags.vat_weight * vat_loss
             generator_loss += self.flags.balance_weight * losses.imbalance(y)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)

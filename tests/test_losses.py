@@ -60,6 +60,16 @@ def test_the_virtual_adversarial_loss_of_labels_that_never_change_is_zero():
     assert float(losses.virtual_adversarial(classify, tf.ones([2, 5]), seed, 1.0)) == 0
 
 
+def test_a_long_step_finds_the_direction_to_a_border_that_is_not_near():
+    def classify(x):  # The label is certain up to a border, a distance of 1 away along pixel 0.
+        beyond = tf.nn.relu(x[:, :1] - 1)
+        return tf.concat([tf.zeros_like(beyond), 10 * beyond], 1)
+
+    x, seed = tf.zeros([8, 2]), tf.constant([1, 2], tf.int64)
+    assert float(losses.virtual_adversarial(classify, x, seed, radius=2.0)) == 0
+    assert float(losses.virtual_adversarial(classify, x, seed, radius=2.0, xi=4.0)) > 1
+
+
 def test_classification_wants_the_true_label():
     y = tf.one_hot([2, 0], 3)
     assert float(losses.classification(y, 20 * y)) < 0.001
