@@ -27,6 +27,7 @@ from adversarial_autoencoder import (
     model,
     options,
     randomness,
+    splits,
     swaps,
     training,
 )
@@ -413,9 +414,9 @@ class AdversarialAutoencoder(model.Model):
 
     def pictures(self, data):
         """The paper's four: swapped codes, interpolated codes, nearest neighbours, new images."""
-        n = len(data.test)  # Images of all parts of it, as it may be sorted.
-        pool = data.test[np.linspace(0, n - 1, min(n, RETRIEVED_AMONG)).astype(int)]
-        rows = one_of_each(pool.labels)[:SHOWN]
+        # Drawn, one of each identity first: sorted data would begin with one pose of all.
+        pool = splits.one_of_each(data.test, min(len(data.test), RETRIEVED_AMONG), self.flags.seed)
+        rows = np.arange(min(SHOWN, len(pool)))
         codes = self.all_codes(pool)
         s, z, x, n = codes["s"][rows], codes["z_mean"][rows], pool.images[rows], len(rows)
         shown = functools.partial(grids.style_grid, n_classes=NEIGHBOURS, sources=x)
@@ -450,14 +451,6 @@ class AdversarialAutoencoder(model.Model):
         between = grids.as_uint8(data.as_images(between))
         between[[0, -1]] = x
         return grids.grid(between, n)
-
-
-def one_of_each(labels):
-    """The order of images that begins with one of each identity, then has a second of each, …"""
-    order = np.argsort(labels, kind="stable")
-    turn = np.empty(len(labels), int)
-    turn[order] = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
-    return np.lexsort([labels, turn])
 
 
 def define_flags(flags):

@@ -1,5 +1,6 @@
 """Disentangling: triplets, which update changes what, the two steps, unseen things, the table."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -593,9 +594,18 @@ def test_recipes_are_understood(recipe):
 # The pictures' ingredients.
 
 
-def test_pictures_show_one_of_each_identity_first():
-    labels = np.array([2, 2, 0, 1, 0, 2])
-    assert script.one_of_each(labels).tolist() == [2, 3, 0, 4, 1, 5]
+def test_pictures_show_one_of_each_identity_drawn_from_all_of_its_images(data):
+    model = build(data)
+    order = np.argsort(data.test.labels, kind="stable")  # As a file may have them.
+    data = dataclasses.replace(data, test=data.test[order])
+    firsts = np.searchsorted(data.test.labels, np.unique(data.test.labels))
+    shown = []
+    model.swaps = lambda data, s, z, x: shown.append(x)
+    model.interpolation = lambda *codes: None
+    model.pictures(data)
+    assert len(np.unique(shown[0].reshape(len(shown[0]), -1), axis=0)) == len(shown[0])
+    drawn = shown[0][: len(firsts)]
+    assert [row.tobytes() for row in drawn] != [data.test.images[k].tobytes() for k in firsts]
 
 
 def test_z_is_drawn_around_its_mean_and_always_the_same(data):
