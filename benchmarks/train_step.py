@@ -8,12 +8,13 @@ In one run, in turn, round by round, so that a machine that changes its speed ch
 
 - this project: the part's step in the loop of `training.py`, float32 and mixed_bfloat16;
 - plain TF 2: one `tf.function` a step, each phase by itself, Keras' Adam, a tf.data pipeline with
-  shuffle, batch and prefetch;
+  shuffle, batch and prefetch; of part 3 also with `jit_compile=True`;
 - the 2017 way (part 3): a `compat.v1` graph, three `session.run` a step, NumPy batches;
 - the floor (part 3): the matrix products of the step and nothing else.
 
 Times are medians over the rounds; ratios are medians of the rounds' own ratios. TensorFlow's
-deterministic kernels are on for all of them, as they are when this project trains.
+deterministic kernels are on for all of them, as they are when this project trains, or with
+--nodeterministic off for all.
 """
 
 import functools
@@ -47,6 +48,7 @@ def define_flags(flags):
     part4_semisupervised.define_flags(flags)
     options.integer(flags, "n_rounds", 9, "how often each of them is timed")
     options.integer(flags, "n_steps", 100, "steps in a round; of convolutions a quarter of them")
+    options.boolean(flags, "deterministic", True, "kernels that repeat themselves bit for bit")
 
 
 def random_data():
@@ -78,7 +80,7 @@ def project(part, data, flags, precision):
     return run
 
 
-def plain_part3(data, flags):
+def plain_part3(data, flags, jit_compile=False):
     """Part 3's step as most TensorFlow 2 tutorials would write it."""
     model = part3_style_content.AdversarialAutoencoder(data, flags)
     encoder, decoder, discriminator = model.encoder, model.decoder, model.discriminator
@@ -89,7 +91,7 @@ def plain_part3(data, flags):
         keras.optimizers.Adam(flags.learning_rate, flags.beta1) for _ in range(3)
     )
 
-    @tf.function
+    @tf.function(jit_compile=jit_compile)
     def train_step(x, y):
         with tf.GradientTape() as tape:
             autoencoder_loss = losses.reconstruction(x, decoder([y, encoder(x)]))
@@ -376,7 +378,8 @@ def measure(contenders, n_rounds, n_steps):
 def main(argv):
     # Noise, batch normalization, averages and the like are off for all.
     flags = options.parse(argv, __doc__, part3_style_content.DEFAULTS, define_flags)
-    training.set_up(flags)
+    if flags.deterministic:
+        tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(flags.seed)  # For the others' draws, which have a state.
     data = random_data()
     part3, part4 = part3_style_content, part4_semisupervised
@@ -385,6 +388,7 @@ def main(argv):
         {
             "this project": project(part3, data, flags, "float32"),
             "plain TF 2": plain_part3(data, flags),
+            "plain TF 2, jit_compile": plain_part3(data, flags, jit_compile=True),
             "the 2017 way": graph_of_2017(data, flags),
             "matrix products alone": matrix_products(flags),
             "this project, mixed_bfloat16": project(part3, data, flags, "mixed_bfloat16"),
