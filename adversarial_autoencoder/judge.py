@@ -152,7 +152,8 @@ def train_classifier(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Cl
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.gather(labels, rows), logits)
         return tf.reduce_mean(losses)
 
-    fit(network, data.train.images, loss, n_steps, seed)
+    reach = min(data.image_shape[:2]) // 14
+    fit(network, data.train.images, loss, n_steps, seed, reach)
     return _with_accuracy(network, data)
 
 
@@ -183,7 +184,12 @@ def convolutional_network(shape: tuple[int, int, int], n_outputs: int, seed: int
 
 
 def fit(
-    network: keras.Model, images: np.ndarray, loss_of: Callable, n_steps: int, seed: int
+    network: keras.Model,
+    images: np.ndarray,
+    loss_of: Callable,
+    n_steps: int,
+    seed: int,
+    reach: int = 0,
 ) -> None:
     """Trains a `convolutional_network` with Adam, on batches of 128.
 
@@ -196,11 +202,11 @@ def fit(
       loss_of: logits [batch, n_outputs] and the rows of the images, int [batch], to the loss.
       n_steps: steps to take.
       seed: of the order of images, and the shifts.
+      reach: by how many pixels, at most, the images of a batch are shifted, all alike.
     """
     batch_size = min(128, len(images))
     batches = _batches(len(images), batch_size, n_steps, seed)
     _, height, width, channels = images.shape
-    reach = min(height, width) // 14
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, len(batches))
     optimizer = optimizers.adam(schedule, 0.9, network.trainable_variables)
     images = tf.constant(images)
