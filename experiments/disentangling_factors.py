@@ -411,11 +411,15 @@ class AdversarialAutoencoder(model.Model):
             "Specified Distribution": self.encoder(x)[0],
         }
 
-    def pictures(self, data):
-        """The paper's four: swapped codes, interpolated codes, nearest neighbours, new images."""
+    def shown(self, data):
+        """Test images to make pictures of, and those to show, each of another identity."""
         n = len(data.test)  # Images of all parts of it, as it may be sorted.
         pool = data.test[np.linspace(0, n - 1, min(n, RETRIEVED_AMONG)).astype(int)]
-        rows = one_of_each(pool.labels)[:SHOWN]
+        return pool, one_of_each(pool.labels)[:SHOWN]
+
+    def pictures(self, data):
+        """The paper's four: swapped codes, interpolated codes, nearest neighbours, new images."""
+        pool, rows = self.shown(data)
         codes = self.all_codes(pool)
         s, z, x, n = codes["s"][rows], codes["z_mean"][rows], pool.images[rows], len(rows)
         shown = functools.partial(grids.style_grid, n_classes=NEIGHBOURS, sources=x)
