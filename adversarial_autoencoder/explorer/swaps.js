@@ -6,13 +6,13 @@ const POSITIONS_A_SECOND = 12; // While z moves.
 const GAP = 1 / 14; // Between images of the grid, of an image's side; below and right of sources, 4.
 
 async function showSwaps() {
-  const { classes, shown, steps, sDim, zDim, model, data } = description;
+  const { classes, shown, steps, png, sDim, zDim, model, data } = description;
   const n = shown.length;
   const names = shown.map((label, k) =>
     `image ${k + 1}, ${noun === "digit" ? "a " : ""}${classes[label]}`);
-  const sheet = new Image();
-  sheet.src = description.png;
-  await sheet.decode();
+  const file = Object.assign(new Image(), { src: png });
+  await file.decode();
+  const sheet = await createImageBitmap(file); // Or browsers may decode the file for each copy.
 
   let s = Math.min(1, n - 1); // Of this test image.
   let position = 0; // Of z: that of test image k is at k · steps.
