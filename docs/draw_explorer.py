@@ -55,6 +55,33 @@ const work = async (shownEachSecond, begin, made) => {
 move();
 """
 
+# The same of a page of swaps: while z moves by itself, and while its slider does in each frame.
+MEASURE_SWAPS = """
+let shown = 0;
+const draw = CanvasRenderingContext2D.prototype.drawImage;
+CanvasRenderingContext2D.prototype.drawImage = function (...inputs) {
+  shown += this.canvas.id === 'swap';
+  return draw.apply(this, inputs);
+};
+const [play, slider] = ['play', 'position'].map((id) => document.getElementById(id));
+const rate = (begin) => 1000 * shown / (performance.now() - begin);
+play.click();
+const begin = performance.now();
+setTimeout(() => {
+  const playing = rate(begin);
+  play.click();
+  shown = 0;
+  const second = performance.now();
+  const move = () => {
+    slider.value = (slider.valueAsNumber + 1) % slider.max;
+    slider.dispatchEvent(new Event('input'));
+    if (performance.now() < second + 1000 * seconds) requestAnimationFrame(move);
+    else window.rates = [playing, rate(second)];
+  };
+  move();
+}, 1000 * seconds);
+"""
+
 
 class Page(screenshots.Browser):
     """An explorer page in a browser, with a pointer."""
@@ -114,8 +141,9 @@ class Page(screenshots.Browser):
 
     def rates(self, seconds: float = 4) -> tuple[float, float]:
         """Returns how many times a second the page shows new images while the pointer moves, and
-        how often the worker could make them."""
-        self.evaluate(f"const seconds = {seconds}; {MEASURE_RATES}")
+        how often the worker could make them; of swaps, while z moves and while its slider does."""
+        is_swaps = self.evaluate("return aae.description.view === 'swaps'")
+        self.evaluate(f"const seconds = {seconds}; {MEASURE_SWAPS if is_swaps else MEASURE_RATES}")
         return tuple(self.wait_for("return window.rates"))
 
 
@@ -169,9 +197,12 @@ def main() -> None:
     with Page() as page:
         page.show(path)
         shown, made = page.rates()
+        moves, alone = "the pointer moves", "the networks alone"
+        if page.evaluate("return aae.description.view === 'swaps'"):
+            moves, alone = "z moves", "with the slider"
         print(
-            f"{path.stat().st_size / 1e6:.2f} MB; while the pointer moves, new images {shown:.0f} "
-            f"times a second; the networks alone {made:.0f} times a second"
+            f"{path.stat().st_size / 1e6:.2f} MB; while {moves}, new images {shown:.0f} "
+            f"times a second; {alone} {made:.0f} times a second"
         )
         if words.rate:
             return

@@ -1,19 +1,27 @@
 """Writes notebooks/part1.ipynb to part4.ipynb, the series to run, from the pages of this folder.
 
-    python docs/make_notebooks.py            rewrites the notebooks
-    python docs/make_notebooks.py --check    only tells which are stale; exit code 1 if one is
+    python docs/make_notebooks.py              rewrites the notebooks
+    python docs/make_notebooks.py --check      only tells which are stale; exit code 1 if one is
+    python docs/make_notebooks.py --execute    also runs them, and saves what they show; a few
+                                               minutes each, with pip install -e '.[notebooks]'
 
 A notebook has its page's story up to `Run it`, with the script's code where the page has a block
 of `make_pages.py`: a cell that shows it, since a copy would age. Then it trains on a small budget,
-draws the curves, shows the pictures, TensorBoard and the explorer, and changes one setting.
+draws the curves, shows the pictures, TensorBoard and the explorer, and changes one setting. What it
+showed when it was last run stays while its code is the same.
 """
 
 import argparse
 import ast
+import base64
+import copy
+import io
 import json
+import os
 import pathlib
 import posixpath
 import re
+import tempfile
 import textwrap
 
 import make_pages
@@ -76,6 +84,12 @@ CHANGES = {
     4: ("n_labeled=100", "Ten labelled images of each class: how many mistakes are added?"),
 }
 
+# Cells that are not run for the saved outputs: what they show lives, or takes megabytes.
+LIVE = ("load-tensorboard", "explore")
+# Of a picture in the saved outputs: pixels of its width (curves, in colour, in grey), and shades.
+MOST_OF_CURVES, MOST_WIDTH, MOST_OF_GREY = 1100, 600, 420
+N_COLOURS, N_GREYS = 64, 8
+
 COMMENT = re.compile(r"^<!-- .*? -->\n", re.M | re.S)
 ABOUT_DIFF = re.compile(r"^The core of `diff .*?(?=\n\n)", re.M | re.S)
 MATH = re.compile(r"^( *)```math\n(.*?)\n *```$", re.M | re.S)
@@ -108,7 +122,7 @@ import html
 import {script}
 
 import tensorflow as tf
-from IPython.display import HTML, Code, Image, Markdown, display
+from IPython.display import HTML, Image, Markdown, display
 from matplotlib import pyplot as plt
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -116,7 +130,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 def show(*pieces):
     """Shows code as it stands in the script."""
     sources = [inspect.getsource(inspect.unwrap(piece)) for piece in pieces]
-    display(Code("\\n".join(sources), language="python"))
+    display(Markdown("```python\\n" + "\\n".join(sources) + "```"))
 
 
 def curves(run):
@@ -158,7 +172,7 @@ def notebook(part: int, root: pathlib.Path | None = None) -> str:
     """
     root = root or DOCS.parent
     (script,) = (path.stem for path in root.glob(f"part{part}_*.py"))
-    classes = classes_of((root / f"{script}.py").read_text(encoding="utf-8"))
+    pieces = pieces_of((root / f"{script}.py").read_text(encoding="utf-8"))
     page = (root / "docs" / f"part{part}.md").read_text(encoding="utf-8")
     title, *sections = re.split(r"^(?=## )", page, flags=re.M)
     names = [section.splitlines()[0].removeprefix("## ") for section in sections]
@@ -171,7 +185,7 @@ def notebook(part: int, root: pathlib.Path | None = None) -> str:
         code("set-up-tools", TOOLS.format(script=script)),
     ]
     for name, section in zip(names, story, strict=False):
-        cells += story_cells(slug(name), section, part, script, classes)
+        cells += story_cells(slug(name), section, part, script, pieces)
     cells += training_cells(part, script, sections[names.index("What to try next")])
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     content = {
@@ -180,6 +194,10 @@ def notebook(part: int, root: pathlib.Path | None = None) -> str:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+    return as_text(content)
+
+
+def as_text(content: dict) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
@@ -198,7 +216,7 @@ def head(title: str, part: int, script: str) -> str:
     )
 
 
-def story_cells(name: str, section: str, part: int, script: str, classes: dict) -> list[dict]:
+def story_cells(name: str, section: str, part: int, script: str, pieces: dict) -> list[dict]:
     """A section of the page as cells: its text, and its code shown from the script."""
     page = f"docs/part{part}.md"
     diff = f"The code as it stands in the script; [the page](part{part}.md) has the diff."
@@ -209,13 +227,18 @@ def story_cells(name: str, section: str, part: int, script: str, classes: dict) 
         shown = found["scripts"].split()[-1].removesuffix(".py")
         if shown != script:
             raise ValueError(f"part {part} shows code of {shown}.py, its notebook has {script}.py")
-        pieces = []
+        names, sources = [], []
         for piece in found["names"].split(", "):
-            if piece not in classes:
+            if piece not in pieces:
                 raise ValueError(f"{script}.py has no {piece}")
-            pieces.append(".".join(filter(None, [script, classes[piece], piece])))
-        is_settings = pieces == [f"{script}.DEFAULTS"]
-        cells.append(code(f"{name}-{len(cells)}", pieces[0] if is_settings else calls(pieces)))
+            of_class, source = pieces[piece]
+            names.append(".".join(filter(None, [script, of_class, piece])))
+            sources.append(source)
+        if names == [f"{script}.DEFAULTS"]:
+            cells.append(code(f"{name}-{len(cells)}", names[0]))
+        else:
+            cells.append(code(f"{name}-{len(cells)}", calls(names)))
+            cells[-1]["outputs"] = [shown_code(sources)]
         end = found.end()
     add_text(cells, name, in_notebook(section[end:], page))
     return cells
@@ -250,12 +273,19 @@ def training_cells(part: int, script: str, suggestions: str) -> list[dict]:
         code("draw-curves", "curves(run)"),
         text("pictures", f"## The pictures\n\n{PICTURES[part]} {full} are sharper."),
         code("show-pictures", "pictures(run)"),
-        text("tensorboard", "## TensorBoard\n\nHistograms, pictures and test codes, too."),
+        text(
+            "tensorboard",
+            "## TensorBoard\n\nHistograms, pictures and test codes, too. It appears when you run "
+            "the cell.",
+        ),
         code(
             "load-tensorboard",
             '%load_ext tensorboard\n%tensorboard --logdir "{run.tensorboard}"',
         ),
-        text("explorer", f"## The networks, to try out\n\n{EXPLORER[part]}"),
+        text(
+            "explorer",
+            f"## The networks, to try out\n\n{EXPLORER[part]} It appears when you run the cell.",
+        ),
         code("explore", "explore(run)"),
         text("change", f"## What to change\n\n{look_for} It takes as long as the first training."),
         code("changed", f"changed = {change}\ncurves(changed)\npictures(changed)"),
@@ -287,19 +317,36 @@ def calls(pieces: list[str]) -> str:
     return line if len(line) <= 100 else "show(\n    " + ",\n    ".join(pieces) + ",\n)"
 
 
-def classes_of(source: str) -> dict[str, str | None]:
-    """The first class that has each method of a script; None for what stands in no class."""
+def pieces_of(source: str) -> dict[str, tuple[str | None, str]]:
+    """Of each method, function and setting of a script its class, if it has one, and its code.
+
+    Of several methods of a name it is the first.
+    """
+    lines_of = source.splitlines(keepends=True)
     found = {}
+
+    def add(name, of_class, node):
+        begin = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+        found.setdefault(name, (of_class, "".join(lines_of[begin - 1 : node.end_lineno])))
+
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):
             for each in node.body:
                 if isinstance(each, ast.FunctionDef):
-                    found.setdefault(each.name, node.name)
+                    add(each.name, node.name, each)
         elif isinstance(node, ast.FunctionDef):
-            found.setdefault(node.name, None)
+            add(node.name, None, node)
         elif isinstance(node, ast.Assign):
-            found.setdefault(ast.unparse(node.targets[0]), None)
+            add(ast.unparse(node.targets[0]), None, node)
     return found
+
+
+def shown_code(sources: list[str]) -> dict:
+    """What a cell with `show` gives."""
+    markdown = "```python\n" + "\n".join(sources) + "```"
+    name = "<IPython.core.display.Markdown object>"
+    data = {"text/markdown": lines(markdown), "text/plain": [name]}
+    return {"output_type": "display_data", "data": data, "metadata": {}}
 
 
 def in_notebook(markdown: str, page: str) -> str:
@@ -353,22 +400,166 @@ def slug(heading: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")[:50]
 
 
+def is_made(cell: dict) -> bool:
+    """Whether the outputs of a code cell are made here, of the script, without running it."""
+    return "".join(cell["source"]).startswith("show(")
+
+
+def unrun(content: dict) -> dict:
+    """Returns a notebook as it is made, without what running it has added."""
+    content = copy.deepcopy(content)
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = None
+            cell["outputs"] = cell["outputs"] if is_made(cell) else []
+    return content
+
+
+def with_outputs(made: dict, old: dict) -> dict:
+    """Returns a notebook with the outputs of an older one, if that has the same code to run."""
+    codes = [
+        {c["id"]: c for c in content["cells"] if c["cell_type"] == "code"}
+        for content in (made, old)
+    ]
+    new, before = ({name: cell["source"] for name, cell in cells.items()} for cells in codes)
+    made = copy.deepcopy(made)
+    for cell in made["cells"]:
+        if new == before and cell["cell_type"] == "code":
+            cell["execution_count"] = codes[1][cell["id"]]["execution_count"]
+            if not is_made(cell):
+                cell["outputs"] = codes[1][cell["id"]]["outputs"]
+    return made
+
+
+def executed(made: dict, settings: dict, data_dir: str | None = None) -> dict:
+    """Runs a notebook and returns it with what it showed, fit to be kept in the repository.
+
+    Args:
+      made: the notebook.
+      settings: arguments of each training, beside the notebook's own, such as `n_images`; the
+        notebook then says so.
+      data_dir: where MNIST lies, which it does not say.
+
+    Raises:
+      ValueError: an output names a folder of this machine.
+    """
+    import nbclient
+    import nbformat
+
+    content = nbformat.reads(json.dumps(made), as_version=4)
+    content.cells = [cell for cell in content.cells if cell.id not in LIVE]
+    (k,) = (k for k, cell in enumerate(content.cells) if cell.id == "budget")
+    with tempfile.TemporaryDirectory() as results:
+        unsaid = {"results_dir": results} | ({"data_dir": data_dir} if data_dir else {})
+        changes = f"BUDGET |= {settings | unsaid!r}"
+        content.cells.insert(k + 1, nbformat.v4.new_code_cell(changes))
+        where = {"metadata": {"path": str(DOCS.parent / "notebooks")}}
+        nbclient.NotebookClient(
+            content, timeout=None, startup_timeout=600, resources=where
+        ).execute()
+        ran = {cell["id"]: cell for cell in json.loads(nbformat.writes(content))["cells"]}
+        made = copy.deepcopy(made)
+        count = 0
+        for cell in made["cells"]:
+            if cell["cell_type"] != "code" or cell["id"] in LIVE:
+                continue
+            cell["execution_count"] = count = count + 1
+            if is_made(cell):
+                continue
+            cell["outputs"] = kept_outputs(ran[cell["id"]]["outputs"], results)
+            for output in cell["outputs"]:
+                if "execution_count" in output:
+                    output["execution_count"] = count
+            if cell["id"] == "budget" and settings:
+                also = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+                said = lines(f"The outputs below are of trainings with {also}.")
+                cell["outputs"] = [{"name": "stdout", "output_type": "stream", "text": said}]
+    for folder in filter(None, (results, str(DOCS.parent), data_dir)):
+        if folder in as_text(made):
+            raise ValueError(f"an output names {folder}")
+    return made
+
+
+def kept_outputs(outputs: list[dict], results: str) -> list[dict]:
+    """Returns a cell's outputs as they are saved.
+
+    Pictures are small, folders are called as on the pages, and progress bars are left out.
+    """
+    found = []
+    for output in outputs:
+        if output["output_type"] == "stream":
+            if output["name"] == "stderr":
+                continue
+            text = "".join(output["text"]).replace(results, "Results")
+            text = text.replace(f"{DOCS.parent}{os.sep}", "")
+            if found and found[-1]["output_type"] == "stream":  # Parted by a progress bar.
+                text = "".join(found.pop()["text"]) + text
+            output = {**output, "text": text.splitlines(keepends=True)}
+        elif "image/png" in (data := output.get("data", {})):
+            output = {**output, "data": {**data, "image/png": small_png(data["image/png"])}}
+        found.append(output)
+    return found
+
+
+def small_png(content: str) -> str:
+    """Returns a PNG picture, in base64, made smaller."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB")
+    is_grey = picture.convert("L").convert("RGB").tobytes() == picture.tobytes()
+    for scale in range(8, 1, -1):  # Images are drawn enlarged: a pixel is a square.
+        small = picture.reduce(scale)
+        enlarged = small.resize(
+            (small.width * scale, small.height * scale), Image.Resampling.NEAREST
+        )
+        if enlarged.size == picture.size and enlarged.tobytes() == picture.tobytes():
+            picture = small
+            break
+    most = MOST_OF_CURVES if picture.width > 2 * picture.height else MOST_WIDTH
+    most = MOST_OF_GREY if is_grey else most
+    if picture.width > most:
+        height = round(picture.height * most / picture.width)
+        picture = picture.resize((most, height), Image.Resampling.LANCZOS)
+    if is_grey:
+        shades = [round(v * (N_GREYS - 1) / 255) * 255 // (N_GREYS - 1) for v in range(256)]
+        picture = picture.convert("L").point(shades)
+    # This method keeps the colours of classes apart.
+    method = Image.Quantize.FASTOCTREE if is_grey else Image.Quantize.MAXCOVERAGE
+    picture = picture.quantize(N_COLOURS, method, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode() + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
-    check = parser.parse_args().check
+    parser.add_argument("--execute", action="store_true", help="run them, and save the outputs")
+    parser.add_argument(
+        "--parts", type=int, nargs="+", default=list(BUDGETS), help="by default all"
+    )
+    parser.add_argument("--data_dir", help="with --execute: where MNIST lies")
+    parser.add_argument("--n_images", type=int, help="with --execute: train on so many, and say so")
+    words = parser.parse_args()
     stale = []
-    for part in BUDGETS:
+    for part in words.parts:
         path = DOCS.parent / "notebooks" / f"part{part}.ipynb"
-        wanted = notebook(part)
-        if not path.exists() or path.read_text(encoding="utf-8") != wanted:
-            stale.append(path.name)
-            if not check:
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(wanted, encoding="utf-8")
+        made = json.loads(notebook(part))
+        old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"cells": []}
+        if words.execute and not words.check:
+            settings = {"n_images": words.n_images} if words.n_images else {}
+            new = executed(made, settings, words.data_dir)
+        elif unrun(old) != made:
+            new = with_outputs(made, old)
+        else:
+            continue
+        stale.append(path.name)
+        if not words.check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(as_text(new), encoding="utf-8")
     if stale:
-        print(f"{'stale' if check else 'rewritten'}: {', '.join(stale)}")
-    raise SystemExit(bool(check and stale))
+        print(f"{'stale' if words.check else 'rewritten'}: {', '.join(stale)}")
+    raise SystemExit(bool(words.check and stale))
 
 
 if __name__ == "__main__":

@@ -412,11 +412,15 @@ class AdversarialAutoencoder(model.Model):
             "Specified Distribution": self.encoder(x)[0],
         }
 
-    def pictures(self, data):
-        """The paper's four: swapped codes, interpolated codes, nearest neighbours, new images."""
+    def shown(self, data):
+        """Test images to make pictures of, and which to show, each of another identity."""
         # Drawn, one of each identity first: sorted data would begin with one pose of all.
         pool = splits.one_of_each(data.test, min(len(data.test), RETRIEVED_AMONG), self.flags.seed)
-        rows = np.arange(min(SHOWN, len(pool)))
+        return pool, np.arange(min(SHOWN, len(pool)))
+
+    def pictures(self, data):
+        """The paper's four: swapped codes, interpolated codes, nearest neighbours, new images."""
+        pool, rows = self.shown(data)
         codes = self.all_codes(pool)
         s, z, x, n = codes["s"][rows], codes["z_mean"][rows], pool.images[rows], len(rows)
         shown = functools.partial(grids.style_grid, n_classes=NEIGHBOURS, sources=x)

@@ -499,6 +499,7 @@ def quick_measures(monkeypatch):
 def test_it_trains_and_draws_and_measures(trained):
     run = trained
     assert {path.name for path in (run / "images").iterdir()} == PICTURES
+    assert (run / "explorer.html").exists()
     metrics = json.loads((run / "metrics.json").read_text())
     codes, parts = ("z", "z_mean", "s", "pixels"), ("train", "test")
     errors = {f"on_{code}_{part}" for code in codes for part in parts}

@@ -1,5 +1,7 @@
 """The page beside a run: that its own code computes what Keras does, and that one can use it."""
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -12,13 +14,15 @@ import part2_aae
 import part3_style_content
 import part4_semisupervised
 from adversarial_autoencoder import datasets, explorer, options, runs
-from adversarial_autoencoder.explorer import convert
+from adversarial_autoencoder.explorer import convert, sheet
+from experiments import disentangling_factors
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import ROOT, SMALL
+from PIL import Image
 
 sys.path.insert(0, str(ROOT / "docs"))
 
@@ -43,6 +47,14 @@ MODELS = {
         ["--n_labeled=30", "--encoder=gaussian", "--dropout=0.2", "--pixel_range=-1,1"],
     ),
 }
+# Its networks have convolutions, and its page pictures.
+SWAPS = {
+    "swaps": (
+        disentangling_factors.AdversarialAutoencoder,
+        disentangling_factors,
+        ["--n_filters=2", "--s_dim=6", "--z_dim=5"],
+    )
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +72,10 @@ def drawings():
 
 def make(name, data):
     """A model with weights as after training: large, and statistics of its own in each layer."""
-    model_class, script, words = MODELS[name]
-    words = ["script", *SMALL, "--n_l1=64", "--n_l2=64", "--initializer=he", *words]
+    model_class, script, words = (MODELS | SWAPS)[name]
+    if name in MODELS:
+        words = ["--n_l1=64", "--n_l2=64", *words]
+    words = ["script", *SMALL, "--initializer=he", *words]
     define_flags = getattr(script, "define_flags", None)
     model = model_class(data, options.parse(words, "", script.DEFAULTS, define_flags))
     rng = np.random.default_rng(1)
@@ -71,6 +85,8 @@ def make(name, data):
                 variable.assign(rng.uniform(0.5, 2, variable.shape))
             elif variable.ndim == 1 and "seed" not in variable.path:
                 variable.assign(variable + rng.normal(0, 0.1, variable.shape))
+            elif variable.path.startswith(("d_dense_s", "d_dense_z")):
+                variable.assign(30 * variable)  # Or codes would hardly change the image.
     return model
 
 
@@ -205,13 +221,17 @@ def test_a_model_without_networks_does_not_fit(drawings):
         explorer.page(model, drawings)
 
 
-def test_the_page_asks_for_nothing_and_class_names_cannot_end_its_script(drawings):
+@pytest.mark.parametrize("name", ["part 3", "swaps"])
+def test_the_page_asks_for_nothing_and_class_names_cannot_end_its_script(name, drawings):
     names = ("</script><b>", *drawings.class_names[1:])
     split = drawings.test
     data = datasets.Dataset("bars", split, split, split, 10, names)
-    page = explorer.page(make("part 3", data), data)
-    assert json.loads(part(page, "description"))["classes"][0] == "</script><b>"
-    code = page.replace(part(page, "weights"), "")
+    page = explorer.page(make(name, data), data)
+    description = json.loads(part(page, "description"))
+    assert description["classes"][0] == "</script><b>"
+    code = page
+    for content in filter(None, [part(page, "weights"), description.get("png")]):
+        code = code.replace(content, "")
     assert not re.findall(r"https?:|//\w|fetch\(|@import|import\(|(?:src|href)=(?!\"data:)", code)
 
 
@@ -248,6 +268,61 @@ def test_drawings_are_scaled_and_centred_as_mnist_is(drawings, tmp_path):
     centre = [(image.sum(axis) * places).sum() / image.sum() for axis in (0, 1)]
     np.testing.assert_allclose(centre, [14, 14], atol=0.05)
     assert 0 <= image.min() and image.max() == 1
+
+
+def sheet_of(page):
+    """The description of a page of swaps, and its pictures, uint8 [row, column, h, w, channels]."""
+    description = json.loads(part(page, "description"))
+    height, width, channels = description["image"]
+    content = base64.b64decode(description["png"].removeprefix("data:image/png;base64,"))
+    pixels = np.asarray(Image.open(io.BytesIO(content)))
+    cells = pixels.reshape(-1, height, len(description["shown"]), width, channels)
+    return description, cells.transpose(0, 2, 1, 3, 4)
+
+
+@pytest.mark.parametrize("kind", ["grey", "colour"])
+def test_pictures_of_swaps_are_the_decoder_s(kind, data, drawings):
+    data = drawings if kind == "grey" else data
+    model = make("swaps", data)
+    description, cells = sheet_of(explorer.page(model, data))
+    pool, rows = model.shown(data)
+    assert description["view"] == "swaps" and description["shown"] == pool.labels[rows].tolist()
+    assert len(set(description["shown"])) == min(10, data.n_classes)
+    assert cells.shape == (1 + 10 * 8, 10, *data.image_shape)
+    np.testing.assert_array_equal(cells[0], pool.images[rows])
+
+    codes = model.all_codes(pool)
+    s, z = codes["s"][rows], codes["z_mean"][rows]
+    for position in (0, 8, 11, 40, 72, 79):  # Swaps, and places between two.
+        i, share = position // 8, position % 8 / 8
+        way = (1 - share) * z[i] + share * z[(i + 1) % 10]
+        expected = data.as_images(model.decode_both(s, np.tile(way, [10, 1])))
+        assert expected.std(axis=0).max() > 2 / 255  # The s of each makes a difference.
+        np.testing.assert_allclose(cells[1 + position], 255 * expected, atol=0.501)
+
+
+def test_large_pictures_of_swaps_are_made_smaller_and_fewer(data, monkeypatch):
+    model = make("swaps", data)
+    _, whole = sheet_of(explorer.page(model, data))
+    monkeypatch.setattr(sheet, "MAX_BYTES", 2000)
+    description, cells = sheet_of(explorer.page(model, data))
+    assert description["steps"] < 8
+    np.testing.assert_array_equal(cells[1:], whole[1 :: 8 // description["steps"]])
+
+    monkeypatch.setattr(sheet, "MAX_SIDE", 3)
+    _, cells = sheet_of(explorer.page(model, data))
+    pool, rows = model.shown(data)
+    means = pool.images[rows][:, :, :4].reshape(10, 3, 2, 2, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_array_equal(cells[0], np.rint(means))
+
+
+def test_a_diverged_model_has_no_page_and_one_line_says_so(drawings, tmp_path, capsys):
+    model = make("swaps", drawings)
+    model.decoder.get_layer("d_dense_z").bias.assign(np.full(4 * 16, np.nan))
+    explorer.write(model, drawings, runs.Run(tmp_path))
+    said = capsys.readouterr().out
+    assert said.startswith("No explorer.html for this run: its decoder") and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_script_writes_the_page_when_trained_and_when_loaded(npz, tmp_path):
@@ -374,3 +449,52 @@ def test_a_walk_plays_until_it_is_stopped(show, data):
     stopped = page.evaluate(status)
     time.sleep(0.3)
     assert page.evaluate(status) == stopped
+
+
+@needs_chromium
+def test_a_swap_is_chosen_by_click_and_key(show, drawings):
+    page = show("swaps", width=390, height=844, dark=True)
+    assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")
+    _, cells = sheet_of(explorer.page(make("swaps", drawings), drawings))
+
+    def assert_shown(s, z):
+        pixels = np.reshape(page.evaluate(PIXELS % "#swap")[0].split(","), [12, 10, 4]).astype(int)
+        np.testing.assert_array_equal(pixels[..., :1], cells[1 + 8 * z, s])
+        said = page.evaluate("return document.getElementById('swap-status').textContent")
+        assert said == f"s of image {s + 1}, a {s}; z of image {z + 1}, a {z}"
+
+    assert_shown(1, 0)
+    page.evaluate("document.querySelectorAll('#of-s input')[7].click()")
+    page.evaluate("document.querySelectorAll('#of-z input')[3].click()")
+    assert_shown(7, 3)
+    page.evaluate("document.getElementById('grid').scrollIntoView()")
+    left, top, width, height = page.place("grid")
+    place = (left + 0.4 * width, top + 0.6 * height)
+    for kind in ("mousePressed", "mouseReleased"):
+        page.pointer(kind, *place)
+    assert_shown(3, 5)
+    page.evaluate("document.getElementById('grid').focus()")
+    for name in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp"):
+        page.key(name)
+    assert_shown(4, 4)
+
+
+@needs_chromium
+def test_z_moves_at_ten_pictures_a_second_until_it_is_stopped(show, data):
+    page = show("swaps", data)
+    position = "return document.getElementById('position').valueAsNumber"
+    shown = "return document.getElementById('swap-status').textContent"
+    page.evaluate("document.getElementById('play').click()")
+    page.wait_for(f"{position} >= 3")
+    assert page.evaluate(shown) == "z is moving"
+    page.evaluate("document.getElementById('play').click()")
+    stopped = page.evaluate(position)
+    assert page.evaluate(shown).endswith("z of image 1, 1") == (stopped % 80 == 0)
+    time.sleep(0.3)
+    assert page.evaluate(position) == stopped
+    page.evaluate(
+        "const slider = document.getElementById('position'); slider.value = 12;"
+        "slider.dispatchEvent(new Event('input'))"
+    )
+    assert "z between image 2, " in page.evaluate(shown)
+    assert ", and image 3, " in page.evaluate(shown)

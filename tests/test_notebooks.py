@@ -1,18 +1,24 @@
 """The notebooks: what the pages and scripts make of them; and, slow, each of them run whole."""
 
 import ast
+import base64
 import importlib
+import io
 import json
 import os
 import pathlib
 import re
 import signal
 import sys
+import types
 
 from adversarial_autoencoder import options
 
 import pytest
+import tensorflow as tf
 from conftest import ROOT
+from PIL import Image
+from tensorboard.backend.event_processing import event_accumulator
 
 sys.path.insert(0, str(ROOT / "docs"))
 
@@ -44,18 +50,41 @@ def script_of(part):
 
 @each_part
 def test_a_notebook_is_that_of_its_page_and_script(part):
+    made = json.loads(make_notebooks.notebook(part))
+    assert make_notebooks.unrun(read(part)) == made, "run python docs/make_notebooks.py"
     text = path_of(part).read_text(encoding="utf-8")
-    assert text == make_notebooks.notebook(part), "run python docs/make_notebooks.py"
+    assert text == make_notebooks.as_text(read(part))
 
 
 @each_part
-def test_a_notebook_has_no_output_and_each_cell_a_name_of_its_own(part):
+def test_each_cell_of_a_notebook_has_a_name_of_its_own(part):
     content = read(part)
     assert (content["nbformat"], content["nbformat_minor"]) == (4, 5)
     names = [cell["id"] for cell in content["cells"]]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in names)
-    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in content["cells"])
+
+
+@each_part
+def test_a_notebook_holds_what_it_showed_in_few_bytes_and_without_folders(part):
+    shown = {c["id"]: c["outputs"] for c in read(part)["cells"] if c["cell_type"] == "code"}
+    for name, least in (("draw-curves", 1), ("show-pictures", 2), ("changed", 3)):
+        pictures = [o for o in shown[name] if "image/png" in o.get("data", {})]
+        assert len(pictures) >= least, "run python docs/make_notebooks.py --execute"
+    assert not any(shown[name] for name in make_notebooks.LIVE)
+    texts = ["".join(o["text"]) for outputs in shown.values() for o in outputs if "text" in o]
+    assert any("Finished: Results/" in text for text in texts)
+    assert not any(re.search(r"(?<![\w.])/\w+/\w", text) for text in texts)
+    assert path_of(part).stat().st_size < 300_000
+
+
+@each_part
+def test_the_settings_that_a_notebook_showed_are_the_script_s(part):
+    settings = f"{script_of(part)}.DEFAULTS"
+    for cell in read(part)["cells"]:
+        if "".join(cell["source"]) == settings:
+            shown = "".join(cell["outputs"][0]["data"]["text/plain"])
+            assert ast.literal_eval(shown) == importlib.import_module(script_of(part)).DEFAULTS
 
 
 @each_part
@@ -133,22 +162,91 @@ def test_code_that_a_script_has_not_is_refused():
         make_notebooks.story_cells("a", block, 2, "part2_aae", {"nothing": None})
 
 
-def test_a_stale_notebook_is_told_and_rewritten(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def make(tmp_path, monkeypatch, capsys):
+    """Runs make_notebooks.py in an empty folder, of notebooks that have these two cells."""
     monkeypatch.setattr(make_notebooks, "DOCS", tmp_path / "docs")
-    monkeypatch.setattr(make_notebooks, "notebook", lambda part: f"{part}\n")
 
-    def run(*words):
+    def run(*words, code="1 + 1", prose="A sum."):
+        cells = [make_notebooks.text("prose", prose), make_notebooks.code("sum", code)]
+        text = make_notebooks.as_text({"cells": cells})
+        monkeypatch.setattr(make_notebooks, "notebook", lambda part: text)
         monkeypatch.setattr(sys, "argv", ["make_notebooks.py", *words])
         with pytest.raises(SystemExit) as end:
             make_notebooks.main()
         return end.value.code, capsys.readouterr().out
 
+    return run
+
+
+def test_a_stale_notebook_is_told_and_rewritten(make, tmp_path):
     names = ", ".join(f"part{part}.ipynb" for part in range(1, 5))
-    assert run("--check") == (1, f"stale: {names}\n") and not list(tmp_path.iterdir())
-    assert run() == (0, f"rewritten: {names}\n")
-    assert run("--check") == (0, "")
-    (tmp_path / "notebooks" / "part3.ipynb").write_text("old")
-    assert run("--check") == (1, "stale: part3.ipynb\n")
+    assert make("--check") == (1, f"stale: {names}\n") and not list(tmp_path.iterdir())
+    assert make() == (0, f"rewritten: {names}\n")
+    assert make("--check") == (0, "")
+    (tmp_path / "notebooks" / "part3.ipynb").write_text('{"cells": []}')
+    assert make("--check") == (1, "stale: part3.ipynb\n")
+
+
+def test_outputs_stay_until_the_code_is_another(make, tmp_path, monkeypatch):
+    def executed(made, settings, data_dir):
+        made["cells"][1] |= {"outputs": [2], "execution_count": 1}
+        return made
+
+    monkeypatch.setattr(make_notebooks, "executed", executed)
+    path = tmp_path / "notebooks" / "part2.ipynb"
+
+    def outputs():
+        cell = json.loads(path.read_text())["cells"][1]
+        return cell["outputs"], cell["execution_count"]
+
+    assert make("--execute", "--parts", "2") == (0, "rewritten: part2.ipynb\n")
+    assert outputs() == ([2], 1)
+    assert make("--check", "--parts", "2") == (0, "")
+    assert make("--parts", "2", prose="Two numbers.") == (0, "rewritten: part2.ipynb\n")
+    assert "Two numbers." in path.read_text() and outputs() == ([2], 1)
+    assert make("--parts", "2", code="1 + 2") == (0, "rewritten: part2.ipynb\n")
+    assert outputs() == ([], None)
+
+
+def test_saved_outputs_have_small_pictures_and_no_folder_of_this_machine():
+    def after(picture):
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        content = {"image/png": base64.b64encode(file.getvalue()).decode()}
+        outputs = [{"output_type": "display_data", "data": content}]
+        (output,) = make_notebooks.kept_outputs(outputs, "/results")
+        return Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"]))).convert("RGB")
+
+    small = after(Image.linear_gradient("L").resize([2000, 1500]))
+    assert small.size == (420, 315) and len(small.getcolors()) == 8
+    assert small.getextrema() == ((0, 255),) * 3
+    image = Image.new("RGB", [5, 4], "red")
+    image.putpixel((1, 2), (0, 0, 255))
+    enlarged = image.resize([20, 16], Image.Resampling.NEAREST)
+    assert after(enlarged).tobytes() == image.tobytes()
+
+    def said(text, name="stdout"):
+        return {"output_type": "stream", "name": name, "text": text.splitlines(keepends=True)}
+
+    outputs = [said("Epoch 1\n"), said("50%", "stderr"), said(f"/results/a\n{ROOT}/docs/b.md\n")]
+    assert make_notebooks.kept_outputs(outputs, "/results") == [
+        said("Epoch 1\nResults/a\ndocs/b.md\n")
+    ]
+
+
+def test_a_run_too_short_for_a_curve_is_told(tmp_path, capsys):
+    (function,) = (
+        node
+        for node in ast.parse(cells_of(1, "code")["set-up-tools"]).body
+        if isinstance(node, ast.FunctionDef) and node.name == "curves"
+    )
+    names = {"EventAccumulator": event_accumulator.EventAccumulator}
+    exec(ast.unparse(function), names)
+    with tf.summary.create_file_writer(str(tmp_path)).as_default(step=0):
+        tf.summary.text("flags", "none")
+    names["curves"](types.SimpleNamespace(tensorboard=tmp_path))
+    assert capsys.readouterr().out.startswith("No curves yet")
 
 
 @pytest.fixture
@@ -188,7 +286,11 @@ def test_a_notebook_runs_whole_and_shows_code_curves_pictures_and_the_explorer(p
     def data(name, kind):
         return [o.data[kind] for o in shown[name] if kind in o.get("data", {})]
 
-    assert any("def train_step" in text for name in shown for text in data(name, "text/plain"))
+    assert any("def train_step" in text for name in shown for text in data(name, "text/markdown"))
+    for cell in json.loads(make_notebooks.notebook(part))["cells"]:
+        if cell["cell_type"] == "code" and make_notebooks.is_made(cell):
+            made = "".join(cell["outputs"][0]["data"]["text/markdown"])
+            assert data(cell["id"], "text/markdown") == [made]
     assert len(data("draw-curves", "image/png")) == 1
     assert len(data("show-pictures", "image/png")) >= 2
     assert len(data("changed", "image/png")) >= 2

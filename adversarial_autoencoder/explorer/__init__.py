@@ -2,7 +2,8 @@
 
 One file without any request, opened by a double click. A model with 2-D codes and a decoder of
 codes alone gets a map of test codes to drag across; any other a drawing area (or test images to
-choose from), the image as every class, and a slider for each dimension of z.
+choose from), the image as every class, and a slider for each dimension of z. A model with two codes
+gets pictures in place of networks: test images that swap them.
 """
 
 import base64
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 
 from adversarial_autoencoder import inference, plots, priors, runs
 from adversarial_autoencoder.datasets import Dataset
-from adversarial_autoencoder.explorer import convert
+from adversarial_autoencoder.explorer import convert, sheet
 from adversarial_autoencoder.explorer.convert import DoesNotFit, Network
 from adversarial_autoencoder.model import Model
 
@@ -32,10 +33,12 @@ def write(model: Model, data: Dataset, run: runs.Run, kind: str = "float16") -> 
     """Writes `explorer.html` into the run's folder; a line says so where networks do not fit.
 
     Args:
-      model: with dense networks `encoder` and `decoder`, as `convert` knows them.
+      model: with dense networks `encoder` and `decoder`, as `convert` knows them, or two codes, as
+        `sheet` does.
       data: its data set; test images and their codes go into the page.
       run: where to.
-      kind: `float16` or `int8` weights, or `none`: nothing is written.
+      kind: `float16` or `int8` weights (of no effect where pictures stand for the networks), or
+        `none`: nothing is written.
 
     Raises:
       UserError: the folder cannot be written.
@@ -55,11 +58,20 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
     """Returns the page, HTML.
 
     Raises:
-      DoesNotFit: the networks hold anything but dense layers, or `encode` and `decode` do more
-        than to call them.
+      DoesNotFit: the model has one code, and its networks hold anything but dense layers, or
+        `encode` and `decode` do more than to call them; or an image has no finite pixels.
     """
     if kind not in KINDS:
         raise ValueError(f"weights are of the kind {' or '.join(KINDS)}, not {kind}")
+    shared = {
+        "model": model.NAME.replace("_", " "),
+        "data": os.path.basename(data.name),  # A file without its folders.
+        "zDim": model.flags.z_dim,
+        "image": data.image_shape,
+        "classes": data.class_names,
+    }
+    if sheet.has_two_codes(model):
+        return _fill(shared | {"view": "swaps"} | sheet.described(model, data), "")
     encoder, decoder = _networks(model, data)
     n_labels = decoder.sizes[0] if decoder.n_inputs == 2 else 0
     is_map = model.flags.z_dim == 2 and not n_labels
@@ -72,14 +84,9 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
         samples = np.asarray(model.sample_prior(PRIOR_SAMPLES, -7))
     reach = _reach(model, codes)
     weights = _Weights(kind)
-    described = {
+    described = shared | {
         "view": "map" if is_map else "styles",
-        "model": model.NAME.replace("_", " "),
-        "data": os.path.basename(data.name),  # A file without its folders.
         "kind": kind,
-        "zDim": model.flags.z_dim,
-        "image": data.image_shape,
-        "classes": data.class_names,
         "colours": [_hex(colour) for colour in plots.class_colours(len(data.class_names))],
         "labels": _label_names(n_labels, data),
         "encoder": weights.network(encoder),
@@ -288,7 +295,8 @@ def _fill(described: dict, weights: str) -> str:
     content = (folder / "template.html").read_text(encoding="utf-8")
     # A class name may hold `</script>`.
     parts = {"description": json.dumps(described).replace("<", "\\u003c"), "weights": weights}
-    for name in ("style.css", "engine.js", "strokes.js", "page.js", "map.js", "styles.js"):
+    scripts = ("engine.js", "strokes.js", "page.js", "map.js", "styles.js", "swaps.js")
+    for name in ("style.css", *scripts):
         parts[name] = (folder / name).read_text(encoding="utf-8")
     before, *sections = content.split("{{")
     filled = [before]

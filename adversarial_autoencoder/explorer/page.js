@@ -1,4 +1,4 @@
-// What both views share: the networks in their worker, images on canvases, the page's start.
+// What the views share: the networks in their worker, images on canvases, the page's start.
 "use strict";
 
 const description = JSON.parse(document.getElementById("description").textContent);
@@ -96,7 +96,22 @@ function make(tag, properties = {}, ...children) {
   return made;
 }
 
+/** Shows the part of the page that is of this view. */
+function openView() {
+  document.title = `${description.model}: latent space explorer`;
+  element(description.view).hidden = false;
+}
+
 async function start() {
+  try {
+    // Swaps are pictures, and need no networks.
+    await (description.view === "swaps" ? showSwaps() : startNetworks());
+  } catch (error) {
+    showProblem(error.message);
+  }
+}
+
+async function startNetworks() {
   if (typeof DecompressionStream === "undefined") {
     showProblem("it needs a browser of 2023 or later.");
     return;
@@ -122,13 +137,7 @@ async function start() {
       ? [", ", make("code", { textContent: "await aae.classify(pixels)" })] : []),
     `; pixels are ${height * width * channels} numbers from 0 to 1.`,
   );
-  try {
-    const arrays = await ready;
-    document.title = `${model}: latent space explorer`;
-    const view = element(description.view);
-    view.hidden = false;
-    await (description.view === "map" ? showMap : showStyles)(networks, arrays);
-  } catch (error) {
-    showProblem(error.message);
-  }
+  const arrays = await ready;
+  openView();
+  await (description.view === "map" ? showMap : showStyles)(networks, arrays);
 }
