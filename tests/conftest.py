@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import runpy
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -57,3 +58,16 @@ def variables(model) -> list[keras.Variable]:
     found = [v for network in model.networks for v in network.variables]
     assert found
     return found
+
+
+def start_elsewhere(script, folder, monkeypatch, *words) -> int:
+    """Starts a script by its path from another folder; returns its exit code.
+
+    In this process, since importing TensorFlow again takes seconds. Scripts that are started in a
+    process of their own are in `test_scripts.py` and `test_options.py`.
+    """
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", [script.__file__, *words])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(script.__file__, run_name="__main__")
+    return end.value.code
