@@ -24,6 +24,8 @@ def same_settings_for_each_test():
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(0)
     keras.mixed_precision.set_global_policy("float32")
+    yield
+    keras.mixed_precision.set_global_policy("float32")  # For what a module shares.
 
 
 @pytest.fixture(scope="session")
@@ -60,11 +62,30 @@ def variables(model) -> list[keras.Variable]:
     return found
 
 
+def optimizers_of(model) -> dict[str, keras.optimizers.Optimizer]:
+    """A model's optimizers by the names of their phases."""
+    found = {
+        name.removesuffix("_optimizer"): value
+        for name, value in vars(model).items()
+        if isinstance(value, keras.optimizers.Optimizer)
+    }
+    assert found
+    return found
+
+
+def let_learn(model, *phases, rate=1e-3):
+    """Sets the rates of all other phases to 0, which needs no new tracing of the step."""
+    optimizers = optimizers_of(model)
+    assert set(phases) <= optimizers.keys()
+    for name, optimizer in optimizers.items():
+        optimizer.learning_rate = rate if name in phases else 0.0
+
+
 def start_elsewhere(script, folder, monkeypatch, *words) -> int:
     """Starts a script by its path from another folder; returns its exit code.
 
-    In this process, since importing TensorFlow again takes seconds. Scripts that are started in a
-    process of their own are in `test_scripts.py` and `test_options.py`.
+    In this process, since importing TensorFlow again takes seconds. `test_options.py` starts a
+    script in a process of its own.
     """
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", [script.__file__, *words])
