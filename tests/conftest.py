@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The scripts lie beside the package, not in it.
 
-from adversarial_autoencoder import datasets, tfds_data  # noqa: E402
+from adversarial_autoencoder import datasets, plots, tfds_data  # noqa: E402
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -60,6 +60,12 @@ def variables(model) -> list[keras.Variable]:
     found = [v for network in model.networks for v in network.variables]
     assert found
     return found
+
+
+def blank_plots(patch) -> None:
+    """Where plots are not the thing tested: drawing one takes a second."""
+    for name in ("scatter", "confusion_matrix"):
+        patch.setattr(plots, name, lambda *_, **__: np.zeros([9, 10, 3], np.uint8))
 
 
 def optimizers_of(model) -> dict[str, keras.optimizers.Optimizer]:
