@@ -2,13 +2,14 @@
 
 import os
 import pathlib
+import runpy
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The scripts lie beside the package, not in it.
 
-from adversarial_autoencoder import datasets, tfds_data  # noqa: E402
+from adversarial_autoencoder import datasets, plots, tfds_data  # noqa: E402
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -23,6 +24,8 @@ def same_settings_for_each_test():
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(0)
     keras.mixed_precision.set_global_policy("float32")
+    yield
+    keras.mixed_precision.set_global_policy("float32")  # For what a module shares.
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +60,41 @@ def variables(model) -> list[keras.Variable]:
     found = [v for network in model.networks for v in network.variables]
     assert found
     return found
+
+
+def blank_plots(patch) -> None:
+    """Where plots are not the thing tested: drawing one takes a second."""
+    for name in ("scatter", "confusion_matrix"):
+        patch.setattr(plots, name, lambda *_, **__: np.zeros([9, 10, 3], np.uint8))
+
+
+def optimizers_of(model) -> dict[str, keras.optimizers.Optimizer]:
+    """A model's optimizers by the names of their phases."""
+    found = {
+        name.removesuffix("_optimizer"): value
+        for name, value in vars(model).items()
+        if isinstance(value, keras.optimizers.Optimizer)
+    }
+    assert found
+    return found
+
+
+def let_learn(model, *phases, rate=1e-3):
+    """Sets the rates of all other phases to 0, which needs no new tracing of the step."""
+    optimizers = optimizers_of(model)
+    assert set(phases) <= optimizers.keys()
+    for name, optimizer in optimizers.items():
+        optimizer.learning_rate = rate if name in phases else 0.0
+
+
+def start_elsewhere(script, folder, monkeypatch, *words) -> int:
+    """Starts a script by its path from another folder; returns its exit code.
+
+    In this process, since importing TensorFlow again takes seconds. `test_options.py` starts a
+    script in a process of its own.
+    """
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", [script.__file__, *words])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(script.__file__, run_name="__main__")
+    return end.value.code

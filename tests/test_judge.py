@@ -1,7 +1,6 @@
 """The classifier of generated images: what it learns, and when it is trained again."""
 
 import dataclasses
-import functools
 import pathlib
 
 from adversarial_autoencoder import datasets, judge, measures
@@ -20,14 +19,23 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.fixture(scope="module")
+def classifier(data):
+    return judge.train_classifier(data, n_steps=60)
+
+
 @pytest.fixture
-def quick_training(monkeypatch):
-    quick = functools.partial(judge.train_classifier, n_steps=60)
-    monkeypatch.setattr(judge, "train_classifier", quick)
+def quick_training(classifier, data, monkeypatch):
+    """Training gives the one classifier of `data`; for other data it takes one step."""
+    train = judge.train_classifier
+    monkeypatch.setattr(
+        judge,
+        "train_classifier",
+        lambda asked: classifier if asked is data else train(asked, n_steps=1),
+    )
 
 
-def test_the_classifier_learns_images_of_any_size_and_number_of_channels(data):
-    classifier = judge.train_classifier(data, n_steps=60)
+def test_the_classifier_learns_images_of_any_size_and_number_of_channels(classifier, data):
     assert classifier.accuracy > 0.9
     assert np.mean(classifier(data.train.images) == data.train.labels) > 0.9
     flat = data.test.images.reshape(len(data.test), -1) / np.float32(255)

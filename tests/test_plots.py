@@ -40,11 +40,15 @@ def test_scatter_and_manifold_point_the_same_way():
     assert columns.mean() < 300
 
 
+@pytest.fixture(scope="module")
+def without():
+    """The plot without any prior's contour."""
+    return plots.scatter(points(), np.zeros(300, int), ["a"])
+
+
 @pytest.mark.parametrize("prior", priors.NAMES)
-def test_the_contour_of_each_prior_is_drawn(prior):
-    labels = np.zeros(300, int)
-    without = plots.scatter(points(), labels, ["a"])
-    with_contour = plots.scatter(points(), labels, ["a"], prior, stddev=1.0)
+def test_the_contour_of_each_prior_is_drawn(prior, without):
+    with_contour = plots.scatter(points(), np.zeros(300, int), ["a"], prior, stddev=1.0)
     dark = [(picture.max(axis=-1) < 60).sum() for picture in (without, with_contour)]
     assert dark[1] > dark[0] + 1000
 

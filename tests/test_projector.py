@@ -12,7 +12,7 @@ from experiments import classifier
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL
+from conftest import SMALL, blank_plots
 from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector import ProjectorConfig
@@ -164,7 +164,8 @@ def test_a_script_writes_for_the_projector_when_trained_and_when_loaded(npz, tmp
     assert read(run / "Tensorboard")[0] == codes
 
 
-def test_a_picture_that_was_asked_for_is_all_that_is_made(npz, tmp_path):
+def test_a_picture_that_was_asked_for_is_all_that_is_made(npz, tmp_path, monkeypatch):
+    blank_plots(monkeypatch)
     run = trained(part2_aae, "Adversarial_Autoencoder", npz, tmp_path, "--train")
     config = run / "Tensorboard" / "projector_config.pbtxt"
     config.unlink()
