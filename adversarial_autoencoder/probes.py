@@ -187,6 +187,10 @@ def _fit(
     rows = tf.data.Dataset.from_tensor_slices(np.reshape(orders, [-1, batch_size]))
     all_x, all_targets = tf.constant(x), tf.constant(targets)
     batches = rows.map(lambda i: (tf.gather(all_x, i), tf.gather(all_targets, i)))
+    options = tf.data.Options()
+    # On a single core the training would wait for the only shared thread, which waits for it.
+    options.threading.private_threadpool_size = 1
+    batches = batches.with_options(options)
 
     network = _network(x.shape[1], n_outputs, seed)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, N_EPOCHS * n_steps)
