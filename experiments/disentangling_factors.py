@@ -415,7 +415,9 @@ class AdversarialAutoencoder(model.Model):
         """Test images to make pictures of, and those to show, each of another identity."""
         n = len(data.test)  # Images of all parts of it, as it may be sorted.
         pool = data.test[np.linspace(0, n - 1, min(n, RETRIEVED_AMONG)).astype(int)]
-        return pool, one_of_each(pool.labels)[:SHOWN]
+        # Drawn: the first image of each character would have the same pose.
+        drawn = randomness.numpy_generator(0, "images shown").permutation(len(pool))
+        return pool, drawn[one_of_each(pool.labels[drawn])[:SHOWN]]
 
     def pictures(self, data):
         """The paper's four: swapped codes, interpolated codes, nearest neighbours, new images."""
