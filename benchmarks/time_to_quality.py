@@ -48,11 +48,12 @@ def train(name: str, words: list[str], results: pathlib.Path) -> list[Measured]:
     script, recipe, n_epochs, every = CONTENDERS[name]
     command = [sys.executable, str(ROOT / script), *words, f"--results_dir={results}"]
     recipe = ["--train", f"--flagfile={ROOT / 'recipes' / recipe}"]
-    start = time.time()
+    before, start = set(results.glob("*/*/log/log.txt")), time.time()
     subprocess.run(
         [*command, *recipe, f"--n_epochs={n_epochs}", f"--keep_every={every}"], check=True
     )
-    (path,) = (log.parent.parent for log in results.glob("*/*/log/log.txt"))
+    (log,) = set(results.glob("*/*/log/log.txt")) - before
+    path = log.parent.parent
     run = runs.Run(path)
     written = {step: folder for step, folder in checkpoints.stored(run.checkpoints) if step}
     per_epoch = max(written) // n_epochs
@@ -123,8 +124,8 @@ def main() -> None:
     words += [f"--data_dir={arguments.data_dir}"] if arguments.data_dir else []
     results = arguments.results_dir or pathlib.Path(tempfile.mkdtemp(prefix="time_to_quality_"))
     found = {}
-    for name, (_, recipe, *_) in CONTENDERS.items():
-        found[name] = train(name, words, results / recipe.partition(".")[0])
+    for name in CONTENDERS:
+        found[name] = train(name, words, results)
     print(report(found))
     draw(found)
     print(PICTURE)
