@@ -31,7 +31,8 @@ def measure_true_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics
         pictures,
       - if that is at least `readers.TRUSTED`, `swap_<name>_accuracy`: the share of swapped images
         read as showing the factor of s, or the pose of z. Only what is told by the true picture
-        and, of factors, by that of s counts.
+        and, of factors, by that of s counts. `reconstructed_<name>_accuracy` is the same of the
+        true pictures' reconstructions.
     """
     of_s, of_z, true = true_swaps(data.test, evaluation.N_GENERATED)
     if not len(true):
@@ -46,7 +47,8 @@ def measure_true_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics
     if not readers.values_read(data):
         return metrics
     reader, tells = judge.reader, readers.told(data)[1]
-    for name, read in reader(swapped).items():
+    read = {"swap": reader(swapped), "reconstructed": reader(reconstructed)}
+    for name in read["swap"]:
         metrics[f"{name}_reader_accuracy"] = reader.accuracy[name]
         if name in data.test.factors:
             wanted, counts = data.test.factors[name][of_s], tells[name][true] & tells[name][of_s]
@@ -55,7 +57,9 @@ def measure_true_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics
         if reader.accuracy[name] < readers.TRUSTED:
             print(f"{name}: the reader is not trusted, so swapped images are not read by it.")
         elif counts.any():
-            metrics |= mean_with_error(f"swap_{name}_accuracy", (read == wanted)[counts])
+            for kind, values in read.items():
+                right = (values[name] == wanted)[counts]
+                metrics |= mean_with_error(f"{kind}_{name}_accuracy", right)
     return metrics
 
 

@@ -125,6 +125,9 @@ def test_swaps_that_ignore_s_show_the_factors_of_z_and_those_that_ignore_z_its_p
     ignoring_s, ignoring_z = (measure(kind(data.test, 0.1), data) for kind in (IgnoresS, IgnoresZ))
     assert ignoring_s["swap_hat_accuracy"] < 0.9 and ignoring_s["swap_action_accuracy"] == 1
     assert ignoring_z["swap_hat_accuracy"] == 1 and ignoring_z["swap_action_accuracy"] < 0.9
+    for metrics in (ignoring_s, ignoring_z):  # Neither errs on the picture that it encoded.
+        for name in ("hat", "action"):
+            assert metrics[f"reconstructed_{name}_accuracy"] == 1
 
 
 def test_a_reader_that_errs_on_real_pictures_is_not_trusted_with_swapped_ones(data, capsys):
