@@ -188,7 +188,7 @@ def _fit(
     all_x, all_targets = tf.constant(x), tf.constant(targets)
     batches = rows.map(lambda i: (tf.gather(all_x, i), tf.gather(all_targets, i)))
     options = tf.data.Options()
-    # On a single core the training would wait for the only shared thread, which waits for it.
+    # On a single core training was once seen to wait for ever, with the shared thread as it seems.
     options.threading.private_threadpool_size = 1
     batches = batches.with_options(options)
 
