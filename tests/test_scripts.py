@@ -263,20 +263,20 @@ def test_validation_images_choose_the_epoch_that_is_reported_and_test_images_do_
 
     monkeypatch.setattr(training, "accuracy", accuracy)
     monkeypatch.setattr(recorder, "accuracy", accuracy)
-    run = start("Semi_Supervised", "--train", n_epochs=5)
+    run = start("Classifier", "--train", n_epochs=5)
     assert asked == [10] * 5 + [30]
     assert "Best epoch on validation images: 2; step 22, Test Accuracy 0.8" in (
         capsys.readouterr().out
     )
     kept = sorted(path.name for path in (run / "Saved_models").glob("checkpoint-*"))
     assert kept == [f"checkpoint-0000000{step}" for step in (22, 33, 44, 55)]
-    start("Semi_Supervised", n_epochs=5)
+    start("Classifier", n_epochs=5)
     assert "trained for 22 steps" in capsys.readouterr().out
-    exported = keras.models.load_model(run / "Saved_models" / "encoder.keras")
+    exported = keras.models.load_model(run / "Saved_models" / "classifier.keras")
     # From epoch 5, and so at its end at once.
-    start("Semi_Supervised", "--train", "--resume", n_epochs=5)
+    start("Classifier", "--train", "--resume", n_epochs=5)
     assert "at step 55" in capsys.readouterr().out
-    again = keras.models.load_model(run / "Saved_models" / "encoder.keras")
+    again = keras.models.load_model(run / "Saved_models" / "classifier.keras")
     for a, b in zip(exported.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -284,16 +284,17 @@ def test_validation_images_choose_the_epoch_that_is_reported_and_test_images_do_
 def test_a_run_with_noise_averages_and_statistics_goes_on_to_the_same_weights(start, monkeypatch):
     words = ["--noise_stddev=0.3", "--dropout=0.2", "--ema_decay=0.9", "--batch_norm"]
     words += ["--encoder=gaussian"]
-    unbroken = tensors(start("Supervised", "--train", *words), 22)
+    unbroken = tensors(start("Adversarial_Autoencoder", "--train", *words), 22)
 
     def interrupt(self, *names, **losses):
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(training.ProgressBar, "update", interrupt)
     with pytest.raises(SystemExit):
-        start("Supervised", "--train", *words)
+        start("Adversarial_Autoencoder", "--train", *words)
     monkeypatch.undo()
-    assert_same_weights(tensors(start("Supervised", "--train", "--resume"), 22), unbroken)
+    again = start("Adversarial_Autoencoder", "--train", "--resume")
+    assert_same_weights(tensors(again, 22), unbroken)
 
 
 def test_the_averaged_weights_are_those_exported_and_measured(start, train_once):
@@ -558,8 +559,8 @@ def test_a_run_of_the_series_size_that_was_stopped_goes_on_to_the_same_weights(
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(start, npz, tmp_path, capsys):
-    unbroken = tensors(start("Supervised", "--train", n_epochs=30), 330)
-    command = [sys.executable, str(ROOT / "part3_style_content.py"), "--train", *SMALL]
+    unbroken = tensors(start("Autoencoder", "--train", n_epochs=30), 330)
+    command = [sys.executable, str(ROOT / "part1_autoencoder.py"), "--train", *SMALL]
     command += [f"--dataset={npz}", "--n_epochs=30", f"--results_dir={tmp_path / 'killed'}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -572,7 +573,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(start, npz, tmp_path, capsys):
     run = found[0].parent.parent
     assert not (run / "Saved_models" / "checkpoint-000000330").exists()
     capsys.readouterr()
-    part3_style_content.main(["part3.py", "--train", "--resume", f"--run={run}"])
+    part1_autoencoder.main(["part1.py", "--train", "--resume", f"--run={run}"])
     assert re.search(r"at step [1-3]\d\d\.", capsys.readouterr().out)
     assert_same_weights(tensors(run, 330), unbroken)
 
