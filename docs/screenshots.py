@@ -34,7 +34,7 @@ SHOTS = {
     "part1": (("histograms", ".", 455), ("projector", "", 860)),
     "part2": (("scalars", "Loss", 770), ("histograms", ".", 455)),
     "part3": (("images", "styles", 720), ("projector", "", 860)),
-    "part4": (("scalars", "Loss|Accuracy", 1310), ("histograms", ".", 720)),
+    "part4": (("scalars", "Loss|Validation", 1045), ("histograms", ".", 685)),
     "runs": (("scalars", "Loss", 705),),
 }
 
@@ -66,6 +66,19 @@ const within = (outer, inner) => elements(outer).flatMap(inside).filter((e) => e
 def chromium() -> str | None:
     """Returns the path of a Chromium, or None."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@contextlib.contextmanager
+def alone(run: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a folder of events in which the run stands alone, by the short name it has there."""
+    events = (run / "Tensorboard").resolve()
+    links = (run.parent.parent / "tensorboard").glob("*")
+    name = next((link.name for link in links if link.resolve() == events), run.name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "tensorboard"
+        path.mkdir()
+        (path / name).symlink_to(events)
+        yield path
 
 
 @contextlib.contextmanager
@@ -212,12 +225,18 @@ def main() -> None:
     events = words.run / ("tensorboard" if words.part == "runs" else "Tensorboard")
     if not events.is_dir():
         raise SystemExit(f"{words.run} is not a run's folder: it has no {events.name}/")
+    with alone(words.run) if words.part != "runs" else contextlib.nullcontext(events) as events:
+        take(words.part, events, words.to)
+
+
+def take(part: str, events: pathlib.Path, to: pathlib.Path) -> None:
+    """Takes the pictures of `SHOTS` and writes them into the folder `to`."""
     with serve(events) as address, Browser() as browser:
-        for page, tags, height in SHOTS[words.part]:
+        for page, tags, height in SHOTS[part]:
             browser.open(f"{address}#{page}&tagFilter={tags}", max(height, HEIGHT))
             browser.wait_for(DRAWN[page])
             picture = browser.settled().crop((0, 0, WIDTH, height))
-            path = words.to / f"tensorboard_{words.part}_{page}.png"
+            path = to / f"tensorboard_{part}_{page}.png"
             picture.quantize(dither=Image.Dither.NONE).save(path, optimize=True)
             print(path)
 
