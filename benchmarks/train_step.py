@@ -12,9 +12,8 @@ In one run, in turn, round by round, so that a machine that changes its speed ch
 - the 2017 way (part 3): a `compat.v1` graph, three `session.run` a step, NumPy batches;
 - the floor (part 3): the matrix products of the step and nothing else.
 
-Times are medians over the rounds; ratios are medians of the rounds' own ratios. TensorFlow's
-deterministic kernels are on for all of them, as they are when this project trains, or with
---nodeterministic off for all.
+Times are medians over the rounds, ratios are quotients of these. TensorFlow's deterministic kernels
+are on for all of them, as they are when this project trains, or with --nodeterministic off for all.
 """
 
 import functools
@@ -447,14 +446,13 @@ def report(part, contenders, flags, n_rounds, n_steps):
     print(f"{part}'s step, batches of {batch_size}, medians of {n_rounds} rounds:\n")
     print("| | ms a step | images a second | time, in this project's |")
     print("|---|---|---|---|")
-    for name, times in seconds.items():
-        ratio = np.median(times / seconds["this project"])
-        step = np.median(times)
+    steps = {name: np.median(times) for name, times in seconds.items()}
+    for name, step in steps.items():
+        ratio = step / steps["this project"]
         print(f"| {name} | {1000 * step:.1f} | {batch_size / step:,.0f} | {ratio:.2f} |")
-    if "plain TF 2" not in seconds:
-        return
-    faster = np.median(seconds["plain TF 2"] / seconds["this project, mixed_bfloat16"])
-    print(f"\nmixed_bfloat16 is {faster:.2f} times as fast as plain TF 2.\n")
+    if "plain TF 2" in steps:
+        faster = steps["plain TF 2"] / steps["this project, mixed_bfloat16"]
+        print(f"\nmixed_bfloat16 is {faster:.2f} times as fast as plain TF 2.\n")
 
 
 if __name__ == "__main__":
