@@ -243,7 +243,7 @@ def part4(phase: int | None = None) -> Drawing:
 
     drawing.values(7.35, top + 0.65, "y' ~ p(y)", "prior: one-hot", width=2.4, phases=(2,))
     name = "Discriminator\nof labels"
-    drawing.network(11.2, top, name, "D(y)", LABEL_DISCRIMINATOR, True, (2,), (2, 3))
+    drawing.network(11.2, top, name, "$D_y$(y)", LABEL_DISCRIMINATOR, True, (2,), (2, 3))
     drawing.values(14.45, top, "1 or 0", "prior or predicted?", width=2.4, phases=(2, 3))
     drawing.arrow((7.75, y_at + 0.65), (7.75, top - 0.55), (9.9, top - 0.55), phases=(2, 3))
     drawing.arrow((8.55, top + 0.65), (9.9, top + 0.65), phases=(2,))
