@@ -82,7 +82,7 @@ def parse(
       description: the script's docstring, shown by `--help`.
       defaults: the script's own defaults of shared flags, for example `{"z_dim": 15}`.
       define_more: defines the flags that only this script has.
-      unused: shared flags without effect in this script, which it refuses.
+      unused: flags without effect in this script, which refuses any value but the default.
 
     Raises:
       CommandLineError: a word or value that is not understood, by name.
@@ -148,8 +148,8 @@ def _read_words(
             f"{stray[0][:100]!r} is not understood: every option is a flag such as --z_dim=2 "
             "(--help lists them)"
         )
-    for name in unused:
-        if flags[name].present:
+    for name in unused:  # A run's flags.txt holds them too.
+        if _is_changed(flags, name):
             raise CommandLineError(f"--{name} has no effect in this script: omit it")
     try:
         for name in flags:
@@ -258,6 +258,11 @@ def define_virtual_adversarial(flags: Flags) -> None:
 def is_given(flags: Flags, name: str) -> bool:
     """Whether the flag stands on the command line or in a flag file."""
     return flags[name].present > 0
+
+
+def _is_changed(flags: Flags, name: str) -> bool:
+    """Whether the flag is given with another value than the script's default."""
+    return is_given(flags, name) and flags[name].value != flags[name].default
 
 
 def to_flagfile(flags: Flags, **replaced: object) -> list[str]:

@@ -3,7 +3,7 @@ import re
 import subprocess
 import sys
 
-from adversarial_autoencoder import options
+from adversarial_autoencoder import options, training
 from adversarial_autoencoder.errors import UserError
 
 import pytest
@@ -75,6 +75,17 @@ def test_flag_files_repeat_a_run(tmp_path):
     assert (again.z_dim, again.learning_rate_drops, again.seed) == (4, ["2", "3"], 7)
     assert not again.train
     assert options.to_flagfile(again) == options.to_flagfile(flags)
+
+
+@pytest.mark.parametrize("script", ["classifier", "disentangling_factors", "variational_style"])
+def test_a_runs_flags_repeat_it_in_a_script_that_refuses_some(script, tmp_path, monkeypatch):
+    main, parsed = importlib.import_module(f"experiments.{script}").main, []
+    monkeypatch.setattr(training, "main", lambda model_class, flags: parsed.append(flags))
+    main([script, "--train", "--seed=7"])
+    lines = options.to_flagfile(parsed[0])
+    (tmp_path / "flags.txt").write_text("\n".join(lines))
+    main([script, "--train", f"--flagfile={tmp_path}/flags.txt"])
+    assert options.to_flagfile(parsed[1]) == lines
 
 
 def test_a_stored_runs_flags_are_taken_over():
@@ -156,9 +167,9 @@ def test_a_flag_without_effect_in_a_script_is_refused_and_not_listed(capsys):
     def parse_without_z_dim(*words):
         return options.parse(["script", *words], "", {"z_dim": 10}, unused=["z_dim"])
 
-    assert parse_without_z_dim().z_dim == 10
+    assert parse_without_z_dim().z_dim == parse_without_z_dim("--z_dim=10").z_dim == 10
     with pytest.raises(options.CommandLineError, match="--z_dim has no effect"):
-        parse_without_z_dim("--z_dim=10")
+        parse_without_z_dim("--z_dim=11")
     with pytest.raises(SystemExit):
         parse_without_z_dim("--help")
     assert "--z_dim" not in capsys.readouterr().out
