@@ -159,9 +159,14 @@ def _read_words(
 
 
 def command_line(**settings: object) -> list[str]:
-    """Returns the command line, as `parse` takes it, that sets these flags: for use from Python."""
+    """Returns the command line, as `parse` takes it, that sets these flags: for use from Python.
+
+    A setting that is None is omitted: the flag keeps its default.
+    """
     words = [os.path.basename(sys.argv[0])]
     for name, value in settings.items():
+        if value is None:
+            continue
         value = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
         words.append(f"--{name}={value}")
     return words

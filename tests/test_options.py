@@ -155,9 +155,9 @@ def test_help_lists_flags_in_groups(capsys):
 
 
 def test_settings_from_python_are_the_command_line():
-    words = options.command_line(train=True, z_dim=3, learning_rate_drops=[2, 5], batch_norm=False)
-    flags = parse(*words[1:])
-    assert flags.train and flags.z_dim == 3 and not flags.batch_norm
+    settings = dict(z_dim=3, learning_rate_drops=[2, 5], batch_norm=False, data_dir=None)
+    flags = parse(*options.command_line(train=True, **settings)[1:])
+    assert flags.train and flags.z_dim == 3 and not flags.batch_norm and flags.data_dir is None
     assert flags.learning_rate_drops == ["2", "5"]
     with pytest.raises(options.CommandLineError, match="n_epoch"):
         parse(*options.command_line(n_epoch=3)[1:])
