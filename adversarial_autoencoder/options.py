@@ -103,11 +103,6 @@ def parse(
         raise CommandLineError("--resume goes on with training: give --train too")
     if flags.epoch and flags.train:
         raise CommandLineError("--epoch loads a run as it was at that epoch: omit --train")
-    if "prior" in flags:
-        try:
-            priors.check(flags.prior, flags.z_dim)
-        except ValueError as error:
-            raise CommandLineError(str(error)) from None
     return flags
 
 
@@ -323,6 +318,19 @@ def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
                 f"({source}): omit the flag, or start a new run"
             )
         given.value = kept.value
+
+
+def check_prior(flags: Flags) -> None:
+    """Checks the prior, where there is one; of a stored run, once its flags are taken over.
+
+    Raises:
+      CommandLineError: the prior needs another `--z_dim`.
+    """
+    if "prior" in flags:
+        try:
+            priors.check(flags.prior, flags.z_dim)
+        except ValueError as error:
+            raise CommandLineError(str(error)) from None
 
 
 def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:

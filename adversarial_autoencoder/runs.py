@@ -282,15 +282,18 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
     With a run that is there its flags are taken over into `flags`.
 
     Raises:
-      UserError: there is no such run, it belongs to another part, or the flags contradict it.
+      UserError: there is no such run, it belongs to another part, or the flags contradict it, or
+        each other.
     """
     root = pathlib.Path(flags.results_dir) / model_name
     if flags.train and not flags.resume:
         if flags.run:
             raise UserError("--run names a run that is there: with --train give --resume too")
+        options.check_prior(flags)
         return Run(root / _folder_name(flags, model_name))
     run = find(flags.results_dir, model_name, flags.run, flags.resume)
     options.adopt(flags, run.flag_lines(), str(run.flagfile))
+    options.check_prior(flags)
     return run
 
 

@@ -47,6 +47,13 @@ def open_run(*words, name="Autoencoder", results):
     return runs.open_run(flags, name), flags
 
 
+def open_part_2(*words, results, z_dim=2):
+    """A run of part 2, or of a part with another default of --z_dim, and its flags."""
+    words = ["part2", f"--results_dir={results}", *words]
+    flags = options.parse(words, "", {"z_dim": z_dim}, options.define_regularization)
+    return runs.open_run(flags, "Adversarial_Autoencoder"), flags
+
+
 def make_run(results, data, *words):
     run, flags = open_run("--train", *words, results=results)
     run.create("Autoencoder", options.to_flagfile(flags), data)
@@ -276,6 +283,17 @@ def test_the_newest_run_is_opened_and_its_flags_are_taken_over(tmp_path, data):
     run, flags = open_run(results=tmp_path)
     assert run.path == newest.path
     assert flags.z_dim == 4
+
+
+@pytest.mark.parametrize("words", [(), ("--train", "--resume")])
+def test_a_prior_is_checked_with_the_z_dim_of_the_stored_run(words, tmp_path, data):
+    prior = "--prior=swiss_roll"
+    run, flags = open_part_2("--train", prior, results=tmp_path)
+    run.create("Adversarial_Autoencoder", options.to_flagfile(flags), data)
+    found, flags = open_part_2(prior, *words, results=tmp_path, z_dim=15)
+    assert found.path == run.path and flags.z_dim == 2
+    with pytest.raises(options.CommandLineError, match="z_dim 15 is odd"):
+        open_part_2("--train", prior, results=tmp_path, z_dim=15)
 
 
 def test_run_opens_the_named_run(tmp_path, data):
