@@ -324,13 +324,18 @@ def check_prior(flags: Flags) -> None:
     """Checks the prior, where there is one; of a stored run, once its flags are taken over.
 
     Raises:
-      CommandLineError: the prior needs another `--z_dim`.
+      CommandLineError: the prior needs another `--z_dim`, or a new run has no use for its
+        `--prior_stddev`.
     """
-    if "prior" in flags:
-        try:
-            priors.check(flags.prior, flags.z_dim)
-        except ValueError as error:
-            raise CommandLineError(str(error)) from None
+    if "prior" not in flags:
+        return
+    try:
+        priors.check(flags.prior, flags.z_dim)
+    except ValueError as error:
+        raise CommandLineError(str(error)) from None
+    is_new = flags.train and not flags.resume
+    if is_new and flags.prior in priors.WITH_COMPONENTS and _is_changed(flags, "prior_stddev"):
+        raise CommandLineError(f"--prior_stddev has no effect on --prior={flags.prior}: omit it")
 
 
 def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:

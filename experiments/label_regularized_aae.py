@@ -231,7 +231,7 @@ def define_flags(flags):
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, DEFAULTS, define_flags)
+    flags = options.parse(argv, __doc__, DEFAULTS, define_flags, unused=("prior_stddev",))
     if flags.prior not in priors.WITH_COMPONENTS:
         allowed = " or ".join(priors.WITH_COMPONENTS)
         message = f"--prior={flags.prior} has no component for each class: choose {allowed}"

@@ -9,6 +9,13 @@ from adversarial_autoencoder.errors import UserError
 import pytest
 from conftest import ROOT
 
+SCRIPTS_THAT_REFUSE_SOME = (
+    "classifier",
+    "disentangling_factors",
+    "label_regularized_aae",
+    "variational_style",
+)
+
 
 def parse(*words, **defaults):
     return options.parse(
@@ -76,7 +83,7 @@ def test_flag_files_repeat_a_run(tmp_path):
     assert options.to_flagfile(again) == options.to_flagfile(flags)
 
 
-@pytest.mark.parametrize("script", ["classifier", "disentangling_factors", "variational_style"])
+@pytest.mark.parametrize("script", SCRIPTS_THAT_REFUSE_SOME)
 def test_a_runs_flags_repeat_it_in_a_script_that_refuses_some(script, tmp_path, monkeypatch):
     main, parsed = importlib.import_module(f"experiments.{script}").main, []
     monkeypatch.setattr(training, "main", lambda model_class, flags: parsed.append(flags))
