@@ -34,8 +34,10 @@ def saving(path: pathlib.Path) -> Iterator[None]:
     except (OSError, tf.errors.OpError) as error:
         reason, advice = _failure(error)
         folders = (path, *path.parents)
-        run = next((folder for folder in folders if (folder / "flags.txt").is_file()), path)
-        kept = checkpoints.stored(run / "Saved_models")
+        run = next((f for f in folders if os.path.isfile(f / "flags.txt")), path)
+        kept = []
+        with contextlib.suppress(OSError):  # The folder cannot even be searched.
+            kept = checkpoints.stored(run / "Saved_models")
         if not kept:
             advice += " there, or give another folder"
         elif path.suffix == ".png":

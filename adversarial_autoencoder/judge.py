@@ -114,7 +114,7 @@ def cached(path: pathlib.Path, load: Callable, train: Callable, what: str):
     Raises:
       UserError: the folder cannot be written.
     """
-    if path.exists():
+    if os.path.exists(path):
         try:
             return load(path)
         except Exception as error:  # A damaged file can raise anything; it is only a cache.

@@ -307,15 +307,22 @@ def find(results_dir: str, model_name: str, path: str | None = None, resume: boo
       resume: a run that was saved before its first step will do.
 
     Raises:
-      UserError: there is no such run, or it belongs to another model.
+      UserError: there is no such run, the folder of runs cannot be searched, or the run belongs to
+        another model.
     """
     root = pathlib.Path(results_dir) / model_name
     if path:
         run = Run(pathlib.Path(path))
-        if not run.flagfile.is_file():
+        if not os.path.isfile(run.flagfile):
             raise UserError(f"--run={path} is not a run's folder: it has no flags.txt")
     else:
-        found = [path.parent for path in root.glob("*/flags.txt")]
+        try:
+            found = [path.parent for path in root.glob("*/flags.txt")]
+        except OSError as error:
+            raise UserError(
+                f"{root} cannot be searched ({error.strerror}): grant permission, or give another "
+                "--results_dir"
+            ) from error
         if not found:
             raise UserError(f"there is no run in {root}: train one first, with --train")
         # A run that ended before it was trained should not hide the ones before it.

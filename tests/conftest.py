@@ -1,5 +1,6 @@
 """Small data and small models, so that tests of whole runs take seconds."""
 
+import contextlib
 import os
 import pathlib
 import runpy
@@ -53,6 +54,21 @@ def network(monkeypatch, tmp_path):
     """`network(False)` is a machine without a network, on which nothing was ever downloaded."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
     return lambda there: monkeypatch.setattr(tfds_data, "_answers", lambda url: there)
+
+
+@contextlib.contextmanager
+def unsearchable(folder):
+    """Takes from this process, also from root's, the permission to search a folder."""
+    folder.chmod(0)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o755)
 
 
 def variables(model) -> list[keras.Variable]:

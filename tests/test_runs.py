@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import variables
+from conftest import unsearchable, variables
 
 
 class Model(tf.Module):
@@ -319,6 +319,17 @@ def test_run_opens_the_named_run(tmp_path, data):
 def test_no_run_there_is_an_error(tmp_path, words):
     with pytest.raises(UserError, match="there is no run in .*Autoencoder"):
         open_run(*words, results=tmp_path)
+
+
+def test_a_folder_that_cannot_be_searched_is_told_in_one_line(tmp_path, data):
+    run = make_run(tmp_path, data)
+    with unsearchable(tmp_path):
+        with pytest.raises(UserError, match="Autoencoder cannot be searched .Permission denied."):
+            open_run(results=tmp_path)
+        with pytest.raises(UserError, match="not a run's folder"):
+            open_run(f"--run={run.path}", results=tmp_path)
+        with pytest.raises(UserError, match="cannot write .*: permission .* is missing"):
+            run.create("Autoencoder", [], data)
 
 
 def test_a_folder_that_is_no_run_is_an_error(tmp_path):
