@@ -189,7 +189,7 @@ def write_metrics(
     path = pathlib.Path(path)
     content = {"dataset": dataset_name, "commit": commit}
     content |= {name: _number(name, value) for name, value in metrics.items()}
-    with runs.saving(path.parent):
+    with runs.saving(path.parent, again="--evaluate"):
         runs.write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 

@@ -23,10 +23,20 @@ _FAILURES = {
     errno.EROFS: _READ_ONLY,
 }
 
+LOAD_AGAIN = "load the run again (the script without --train)"
+
 
 @contextlib.contextmanager
-def saving(path: pathlib.Path) -> Iterator[None]:
-    """Turns a failure to write below `path` into one line for the user."""
+def saving(path: pathlib.Path, again: str = "--train --resume") -> Iterator[None]:
+    """Turns a failure to write below `path` into one line for the user.
+
+    Args:
+      path: what is written, or a folder that holds it.
+      again: what to do once it can be written, where a run's checkpoint is kept.
+
+    Raises:
+      UserError: in place of an `OSError` or `tf.errors.OpError` of the block.
+    """
     try:
         yield
     except BrokenPipeError:  # It comes from the screen, not from the disk.
@@ -46,7 +56,7 @@ def saving(path: pathlib.Path) -> Iterator[None]:
                 "pictures, and with --train --resume too it goes on"
             )
         else:
-            advice = f"the checkpoint of step {kept[0][0]} is kept: {advice}, then --train --resume"
+            advice = f"the checkpoint of step {kept[0][0]} is kept: {advice}, then {again}"
         raise UserError(f"cannot write {path}: {reason}; {advice}") from error
 
 

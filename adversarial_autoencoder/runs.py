@@ -255,7 +255,7 @@ class Run:
         run = Run(self.path)
         run.metrics = self.path / f"metrics_epoch_{epoch}.json"
         run.images = self.images / f"epoch_{epoch}"
-        with saving(self.path):
+        with saving(self.path, again=f"--epoch={epoch}"):
             run.images.mkdir(parents=True, exist_ok=True)
         return run
 

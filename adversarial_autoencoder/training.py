@@ -308,7 +308,7 @@ def evaluate(model: Model, data: Dataset, run: runs.Run, step: int, judge: Judge
     print(evaluation.format_table(metrics))
     evaluation.write_metrics(run.metrics, metrics, data.name, provenance.commit_of_source())
     writer = tf.summary.create_file_writer(str(run.tensorboard))
-    with runs.saving(run.path):
+    with runs.saving(run.path, again="--evaluate"):
         with writer.as_default(step=step):
             for name, value in metrics.items():
                 tf.summary.scalar(f"metrics/{name}", value)
