@@ -229,7 +229,7 @@ def _train(
                     _save(model, ema, state, run, step)
                 bar.close()
                 print(f"Stopped at step {step} of {last_step}, all saved. To go on:")
-                print(f"  {_to_go_on(run)}")
+                print(f"  {_to_go_on(type(model), run, flags)}")
                 raise SystemExit(128 + received)
         if run.best_step() is not None:
             step = run.restore(state, best=True)
@@ -239,7 +239,7 @@ def _train(
                 recorder.record_end(step, step // per_epoch)
         except (KeyboardInterrupt, SystemExit):  # A second signal.
             print("Stopped before the pictures of the end were all drawn; the training is finished")
-            print(f"and saved. To have them:\n  {_to_go_on(run)}")
+            print(f"and saved. To have them:\n  {_to_go_on(type(model), run, flags)}")
             raise
     print(f"Finished: {run.path}")
     print(f"Watch it: tensorboard --logdir {shlex.quote(str(logdir))}")
@@ -375,8 +375,17 @@ def _settings_of_all(flags: options.Flags, data: Dataset, run: runs.Run) -> dict
     return settings | {"the run": what_is_resumed, "the data": data.fingerprint}
 
 
-def _to_go_on(run: runs.Run) -> str:
-    return shlex.join(["python", sys.argv[0], "--train", "--resume", f"--run={run.path}"])
+def _to_go_on(model_class: type[Model], run: runs.Run, flags: options.Flags) -> str:
+    """The command that goes on with the run; in a notebook, or at a prompt, the call."""
+    script = getattr(sys.modules.get(model_class.__module__), "__file__", None)
+    if script is None or "ipykernel" in sys.modules:
+        return f"train(resume=True, run={str(run.path)!r})"
+    if pathlib.Path(script).is_relative_to(os.getcwd()):
+        script = os.path.relpath(script)
+    words = ["python", script, "--train", "--resume", f"--run={run.path}"]
+    if flags.results_dir != flags["results_dir"].default:
+        words.append(f"--results_dir={flags.results_dir}")
+    return shlex.join(words)
 
 
 def _where_data_lie(data: Dataset, flags: options.Flags) -> dict[str, str | None]:

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from adversarial_autoencoder import (
     checkpoints,
     evaluation,
     judge,
+    options,
     probes,
     recorder,
     runs,
@@ -455,9 +457,18 @@ def test_a_second_signal_while_the_pictures_are_drawn_tells_how_to_have_them(
     (run,) = (tmp_path / "Autoencoder").iterdir()
     *_, told, and_saved, command = capsys.readouterr().out.splitlines()
     assert told.startswith("Stopped before the pictures of the end") and "saved" in and_saved
-    assert command.endswith(f" --train --resume --run={run}")
+    found = shlex.split(command)
+    assert found[0] == "python" and os.path.samefile(found[1], part1_autoencoder.__file__)
+    assert found[2:] == ["--train", "--resume", f"--run={run}", f"--results_dir={tmp_path}"]
     start("Autoencoder", "--train", "--resume", n_epochs=1)
     assert (run / "Tensorboard" / "projector_config.pbtxt").exists()
+
+
+def test_in_a_notebook_it_is_a_call_that_goes_on(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    run, flags = runs.Run(pathlib.Path("Results/a b")), options.parse(["script"], "", {})
+    told = training._to_go_on(part1_autoencoder.Autoencoder, run, flags)
+    assert told == "train(resume=True, run='Results/a b')"
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(start, trained):
