@@ -93,7 +93,7 @@ def _main(
         model = model_class(data, flags)
     ema = averaging.ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
     if flags.train:
-        step = train(model, ema, data, run, flags, strategy)
+        step, drawn = train(model, ema, data, run, flags, strategy)
         if not devices.is_chief(strategy):
             return run
     else:
@@ -108,7 +108,8 @@ def _main(
         print(f"Loaded {run.path}, trained for {step} steps.")
     with ema.in_place():
         if not flags.train or flags.generate or flags.visualize:
-            pictures.write(pictures.asked_for(model, data), run)
+            drawn = pictures.asked_for(model, data)
+            pictures.write(drawn, run)
         if not (flags.train or flags.epoch or flags.generate or flags.visualize):
             projector.write(model, data, run)
             explorer.write(model, data, run, flags.explorer)
@@ -116,7 +117,7 @@ def _main(
             cache_dir = pathlib.Path(flags.results_dir) / "Classifiers"
             evaluate(model, data, run, step, Judge(data, cache_dir))
         if flags.show:
-            for name, picture in pictures.asked_for(model, data).items():
+            for name, picture in drawn.items():
                 display.show(picture, name)
     print(f"Pictures: {run.images}")
     return run
@@ -129,7 +130,7 @@ def train(
     run: runs.Run,
     flags: options.Flags,
     strategy: tf.distribute.Strategy | None = None,
-) -> int:
+) -> tuple[int, dict[str, np.ndarray]]:
     """Trains to `--n_epochs`, from the start or from the run's newest checkpoint.
 
     Args:
@@ -141,7 +142,7 @@ def train(
       strategy: in whose scope the model was made, see `devices`.
 
     Returns:
-      The number of steps that the model is trained for.
+      The number of steps that the model is trained for, and the pictures of the end by name.
 
     Raises:
       UserError: a loss is no longer finite, the run's folder cannot be written, or another process
@@ -176,7 +177,7 @@ def _train(
     train_steps: Callable,
     machine: Mapping[str, str | int],
     strategy: tf.distribute.Strategy | None,
-) -> int:
+) -> tuple[int, dict[str, np.ndarray]]:
     per_epoch = steps_per_epoch(data, flags.batch_size)
     state = checkpoints.of(model, ema)
     if flags.resume:
@@ -236,7 +237,7 @@ def _train(
         try:
             with ema.in_place(), runs.saving(run.path):
                 run.export(model.exports())
-                recorder.record_end(step, step // per_epoch)
+                drawn = recorder.record_end(step, step // per_epoch)
         except (KeyboardInterrupt, SystemExit):  # A second signal.
             print("Stopped before the pictures of the end were all drawn; the training is finished")
             print(f"and saved. To have them:\n  {_to_go_on(type(model), run, flags)}")
@@ -247,7 +248,7 @@ def _train(
         print(line)
     if stopping.signal:
         raise SystemExit(128 + stopping.signal)
-    return step
+    return step, drawn
 
 
 def step_loop(

@@ -23,6 +23,7 @@ from adversarial_autoencoder import (
     evaluation,
     judge,
     options,
+    pictures,
     probes,
     recorder,
     runs,
@@ -350,6 +351,19 @@ def test_samples_and_the_manifold_can_be_drawn_alone(name, manifolds, start):
         assert drawn("--visualize") == {"codes.png", "prior.png"} | manifolds
     both = {"samples.png", "codes.png", "prior.png"} | manifolds
     assert drawn("--generate", "--visualize") == both
+
+
+@pytest.mark.parametrize("words", [(), ("--train", "--resume")])
+def test_pictures_are_drawn_once_to_be_stored_and_shown(words, start, trained, monkeypatch):
+    trained("Autoencoder")
+    draw, drawn, shown = pictures.usual, [], []
+    monkeypatch.setattr(
+        pictures, "usual", lambda *args, **more: drawn.append(draw(*args, **more)) or drawn[-1]
+    )
+    monkeypatch.setattr(training.display, "show", lambda picture, name: shown.append(picture))
+    start("Autoencoder", "--show", *words)
+    (found,) = drawn
+    assert all(a is b for a, b in zip(shown, found.values(), strict=True))
 
 
 def test_what_cannot_be_drawn_is_told(start, trained):
