@@ -28,7 +28,16 @@ N_STYLES = 1000  # Test images whose style is decoded with every label.
 
 
 def measure_reconstruction(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
-    """Returns the reconstruction error on test images; of any autoencoder."""
+    """Returns the reconstruction error on test images; of any autoencoder.
+
+    Args:
+      model: with `reconstruct(x, y)`.
+      data: its data set.
+      judge: see the module's docstring.
+
+    Returns:
+      `reconstruction_mse`.
+    """
     x, y = data.test_inputs()
     return measures.reconstruction_mse(x.numpy(), generate(model.reconstruct, x, y))
 
@@ -40,6 +49,12 @@ def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
       model: with `sample_prior(n, step)` and `decode(z, y)`.
       data: its data set.
       judge: see the module's docstring.
+
+    Returns:
+      `code_mean`, `code_stddev`, `code_ks`, `energy_distance` and more of `measures.code_fit`;
+      `parzen_log_likelihood` and `parzen_bandwidth` of `measures.parzen_log_likelihood`.
+
+    The likelihood: Makhzani et al. 2015, section 3. The energy distance: Székely and Rizzo 2013.
     """
     z = draw_codes(model, data.test.images)
     # Samples of steps before the first, which the discriminator never saw.
@@ -60,6 +75,12 @@ def measure_style_and_content(model: tf.Module, data: Dataset, judge: Judge) -> 
       model: as for `measure_codes`.
       data: its data set.
       judge: see the module's docstring.
+
+    Returns:
+      `content_accuracy`, and `classifier_accuracy` of the judge on test images;
+      `sample_diversity`; `z_probe_accuracy`, `z_probe_chance`, `z_mean_probe_accuracy` and
+      `z_mean_probe_chance` (Mathieu et al. 2016, table 1); `style_factor_r2_<name>`,
+      `style_factor_accuracy_<name>` and `style_factor_chance_<name>` where factors are known.
     """
     x, labels = _generate_evenly(model, data)
     train, test = data.train, data.test

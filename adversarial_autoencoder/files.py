@@ -72,7 +72,11 @@ def _failure(error: Exception) -> tuple[str, str]:
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-    """Writes a file so that it is there whole or as it was before, also after a power cut."""
+    """Writes a file so that it is there whole or as it was before, also after a power cut.
+
+    Raises:
+      OSError: it could not be written.
+    """
     partial = path.with_name(f"partial-{path.name}")
     try:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -195,7 +195,7 @@ def number(
     least: float = 1e-12,
     most: float = 1e6,
 ) -> None:
-    """Defines a flag that is a number above 0, from `least` to `most`: float32 has no others."""
+    """Defines a flag that is a number above 0, from `least` to `most`."""
     absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
     told = f"must be a number above 0, from {least:g} to {most:g}"
     _must(name, lambda v: least <= v <= most, told, flags)

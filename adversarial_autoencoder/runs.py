@@ -112,7 +112,7 @@ class Run:
         return ", ".join(key if len(told) > 60 else f"{key} {told}" for key, told in differing)
 
     def flag_lines(self) -> list[str]:
-        """Returns the lines of `flags.txt`.
+        """Returns the lines of `flags.txt`, and keeps them, should it be deleted in the training.
 
         Raises:
           UserError: it cannot be read, or is not text.
@@ -134,7 +134,7 @@ class Run:
         """Writes a checkpoint and drops the oldest ones.
 
         Args:
-          state: what to save, see `checkpoint`.
+          state: what to save, see `checkpoints.of`.
           step: how many steps it was trained for.
           score: how good it is, if that is known; high is good.
 

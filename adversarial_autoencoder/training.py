@@ -151,10 +151,11 @@ def train(
     """
     if flags.resume:
         runs.check_data(run, data)
-    steps_per_epoch(data, flags.batch_size)  # Raises before anything is built.
+    # All before the run's folder is made: a batch that is too large, or an error in the train step,
+    # leaves none behind.
+    steps_per_epoch(data, flags.batch_size)
     phases.check(model)
     batches = Batches.of(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
-    # Before the run's folder is made: an error in the train step leaves none behind.
     train_steps = step_loop(model, batches, ema, strategy)
     flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
     if not flags.resume:
