@@ -13,7 +13,15 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from adversarial_autoencoder import clusters, layers, measures, probes, runs, style_transfer
+from adversarial_autoencoder import (
+    clusters,
+    layers,
+    measures,
+    probes,
+    randomness,
+    runs,
+    style_transfer,
+)
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.inference import classify, draw_codes, encode, generate
@@ -57,8 +65,8 @@ def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     The likelihood: Makhzani et al. 2015, section 3. The energy distance: Székely and Rizzo 2013.
     """
     z = draw_codes(model, data.test.images)
-    # Samples of steps before the first, which the discriminator never saw.
-    prior, prior_again = (model.sample_prior(len(z), step).numpy() for step in (-2, -3))
+    steps = randomness.STEPS_OF_CODE_FIT
+    prior, prior_again = (model.sample_prior(len(z), step).numpy() for step in steps)
     x, _ = _generate_evenly(model, data)
     return measures.code_fit(z, prior, prior_again) | measures.parzen_log_likelihood(
         x, data.validation.images, data.test.images
@@ -173,7 +181,8 @@ def _generate_evenly(model: tf.Module, data: Dataset) -> tuple[np.ndarray, np.nd
     """Images generated from the prior, flat [n, input_dim], and their labels, each as often."""
     labels = np.arange(N_GENERATED) % model.n_labels
     y = np.eye(model.n_labels, dtype=np.float32)[labels]
-    return generate(model.decode, model.sample_prior(N_GENERATED, -4).numpy(), y), labels
+    z = model.sample_prior(N_GENERATED, randomness.STEP_OF_GENERATED_IMAGES).numpy()
+    return generate(model.decode, z, y), labels
 
 
 # Reporting.
