@@ -77,9 +77,26 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
     Raises:
       OSError: it could not be written.
     """
-    partial = path.with_name(f"partial-{path.name}")
-    try:
+    with replacing(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path, writer: str = "") -> Iterator[pathlib.Path]:
+    """Gives the path of a file to write, which takes the place of `path` as the block ends.
+
+    So the file is there whole or as it was before, also after a power cut.
+
+    Args:
+      path: the file wanted.
+      writer: tells processes apart that may write this file at the same time.
+
+    Raises:
+      OSError: it could not be written.
+    """
+    partial = path.with_name(f"partial-{writer}{path.name}")
+    try:
+        yield partial
         checkpoints.flush_to_disk(partial)
         os.replace(partial, path)
     finally:

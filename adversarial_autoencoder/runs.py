@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from adversarial_autoencoder import checkpoints, flagfiles, layers, locks, options
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
-from adversarial_autoencoder.files import saving, write_atomically
+from adversarial_autoencoder.files import replacing, saving, write_atomically
 
 import keras
 import tensorflow as tf
@@ -167,13 +167,9 @@ class Run:
         with saving(self.path):
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             for name, network in networks.items():
-                partial = self.checkpoints / f"partial-{name}.keras"
-                try:
+                with replacing(self.checkpoints / f"{name}.keras") as partial:
                     with layers.of_one_device(network):
                         layers.check_sizes(network).save(partial)
-                    os.replace(partial, self.checkpoints / f"{name}.keras")
-                finally:
-                    partial.unlink(missing_ok=True)
 
     def load(self, *names: str) -> tuple[keras.Model, ...]:
         """Returns exported networks as Keras models: those named, or `encoder` and `decoder`.
