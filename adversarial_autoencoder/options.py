@@ -201,14 +201,19 @@ def number(
     _must(name, lambda v: least <= v <= most, told, flags)
 
 
-def fraction(
-    flags: Flags, name: str, default: float, meaning: str, group: str = OWN, below: float = 1.0
+def nonnegative(
+    flags: Flags, name: str, default: float, meaning: str, group: str = OWN, most: float = 1e6
 ) -> None:
-    """Defines a flag that is a number from 0 up to, but not including, `below`."""
+    """Defines a flag that is a number from 0 to `most`."""
     absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
-    below = min(below, 1e6)
-    told = f"must be a number of at least 0 and below {below:g}"
-    _must(name, lambda v: 0 <= v < below, told, flags)
+    told = f"must be a number of at least 0 and at most {most:g}"
+    _must(name, lambda v: 0 <= v <= most, told, flags)
+
+
+def fraction(flags: Flags, name: str, default: float, meaning: str, group: str = OWN) -> None:
+    """Defines a flag that is a number from 0 up to, but not including, 1."""
+    absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
+    _must(name, lambda v: 0 <= v < 1, "must be a number of at least 0 and below 1", flags)
 
 
 def string(flags: Flags, name: str, default: str | None, meaning: str, group: str = OWN) -> None:
@@ -249,7 +254,7 @@ def define_regularization(flags: Flags) -> None:
 def define_virtual_adversarial(flags: Flags) -> None:
     """Defines the flags of virtual adversarial training where it is an option."""
     radius = "of the virtual adversarial perturbation; 0: none"
-    fraction(flags, "vat_radius", 0.0, radius, below=float("inf"))
+    nonnegative(flags, "vat_radius", 0.0, radius)
     xi = "length of the random step that finds its direction, the paper's ξ"
     number(flags, "vat_xi", losses.XI, xi, least=1e-6)
     number(flags, "vat_weight", 1.0, "of the virtual adversarial loss beside the generator's")
@@ -406,13 +411,12 @@ def _define_shared(flags: Flags) -> None:
     fraction(
         flags, "dropout", 0.0, "share of the encoder's hidden units dropped in training", group
     )
-    fraction(
+    nonnegative(
         flags,
         "noise_stddev",
         0.0,
         "standard deviation of the noise on the encoder's input, in training",
         group,
-        below=float("inf"),
     )
     choice(
         flags,
