@@ -6,6 +6,7 @@ imported into one process.
 
 import copy
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -103,6 +104,11 @@ def parse(
         raise CommandLineError("--resume goes on with training: give --train too")
     if flags.epoch and flags.train:
         raise CommandLineError("--epoch loads a run as it was at that epoch: omit --train")
+    if flags.train and "prior" in flags and flags.prior in priors.WITH_COMPONENTS:
+        # Flag files may hold it: recipes, to which --prior is added, and the flags.txt of runs.
+        if any(re.match(r"--?prior_stddev(=|$)", word) for word in argv[1:]):
+            told = f"--prior_stddev has no effect on --prior={flags.prior}: omit it"
+            raise CommandLineError(told)
     return flags
 
 
@@ -329,18 +335,13 @@ def check_prior(flags: Flags) -> None:
     """Checks the prior, where there is one; of a stored run, once its flags are taken over.
 
     Raises:
-      CommandLineError: the prior needs another `--z_dim`, or a new run has no use for its
-        `--prior_stddev`.
+      CommandLineError: the prior needs another `--z_dim`.
     """
-    if "prior" not in flags:
-        return
-    try:
-        priors.check(flags.prior, flags.z_dim)
-    except ValueError as error:
-        raise CommandLineError(str(error)) from None
-    is_new = flags.train and not flags.resume
-    if is_new and flags.prior in priors.WITH_COMPONENTS and _is_changed(flags, "prior_stddev"):
-        raise CommandLineError(f"--prior_stddev has no effect on --prior={flags.prior}: omit it")
+    if "prior" in flags:
+        try:
+            priors.check(flags.prior, flags.z_dim)
+        except ValueError as error:
+            raise CommandLineError(str(error)) from None
 
 
 def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:

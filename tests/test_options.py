@@ -69,6 +69,17 @@ def test_what_is_not_understood_is_named_in_one_line(words, told):
     assert "\n" not in str(error.value)
 
 
+def test_a_standard_deviation_is_refused_with_a_prior_that_has_none(tmp_path):
+    told = "--prior_stddev has no effect on --prior=swiss_roll: omit it"
+    for words in (["--prior_stddev=1"], ["-prior_stddev", "5"]):
+        assert parse("--train", *words).prior_stddev in (1, 5)
+        with pytest.raises(options.CommandLineError, match=told):
+            parse("--train", "--prior=swiss_roll", *words)
+    # In a flag file it may stand for another prior.
+    (tmp_path / "recipe.txt").write_text("--prior=gaussian\n--prior_stddev=1\n")
+    parse("--train", f"--flagfile={tmp_path}/recipe.txt", "--prior=swiss_roll")
+
+
 def test_a_script_has_defaults_of_its_own():
     assert parse(z_dim=15).z_dim == 15
     assert parse("--z_dim=4", z_dim=15).z_dim == 4

@@ -296,17 +296,6 @@ def test_a_prior_is_checked_with_the_z_dim_of_the_stored_run(words, tmp_path, da
         open_part_2("--train", prior, results=tmp_path, z_dim=15)
 
 
-def test_a_stddev_is_refused_by_a_new_run_whose_prior_has_none(tmp_path, data):
-    words = ("--prior=swiss_roll", "--prior_stddev=1")
-    with pytest.raises(options.CommandLineError, match="no effect on --prior=swiss_roll: omit it"):
-        open_part_2("--train", *words, results=tmp_path)
-    # Its default is in every flags.txt, and runs that were made before have any.
-    run, flags = open_part_2("--train", words[0], "--prior_stddev=5", results=tmp_path)
-    lines = options.to_flagfile(flags, prior_stddev=1.0)
-    run.create("Adversarial_Autoencoder", lines, data)
-    assert open_part_2(results=tmp_path)[0].path == run.path
-
-
 def test_run_opens_the_named_run(tmp_path, data):
     named = make_run(tmp_path, data, "--z_dim=3")
     make_run(tmp_path, data, "--z_dim=4")
