@@ -59,17 +59,17 @@ def network(monkeypatch, tmp_path):
 
 @contextlib.contextmanager
 def unsearchable(folder):
-    """Takes from this process, also from root's, the permission to search a folder."""
-    folder.chmod(0)
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    try:
+    """Takes the permission to search a folder, which root always has."""
+    stat = os.stat
+
+    def refuse(path, *args, **more):
+        if not isinstance(path, int) and folder in pathlib.Path(os.fsdecode(path)).parents:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return stat(path, *args, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
         yield
-    finally:
-        if is_root:
-            os.seteuid(0)
-        folder.chmod(0o755)
 
 
 def disk_full(path, content):

@@ -317,8 +317,9 @@ def test_a_folder_that_cannot_be_searched_is_told_in_one_line(tmp_path, data):
             open_run(results=tmp_path)
         with pytest.raises(UserError, match="not a run's folder"):
             open_run(f"--run={run.path}", results=tmp_path)
-        with pytest.raises(UserError, match="cannot write .*: permission .* is missing"):
-            run.create("Autoencoder", [], data)
+        with pytest.raises(UserError, match="cannot write .*: permission .* missing; grant it"):
+            with runs.saving(run.path):
+                raise PermissionError(errno.EACCES, "Permission denied")
 
 
 def test_a_folder_that_is_no_run_is_an_error(tmp_path):
