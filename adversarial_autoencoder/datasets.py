@@ -166,9 +166,9 @@ def _mnist(data_dir: str | None) -> Dataset:
     """MNIST from the first of its homes where any of it lies, or else from the network."""
     if data_dir:
         folder = pathlib.Path(data_dir)
-        if any((folder / file).exists() for file in MNIST_MD5):
+        if any(os.path.exists(folder / file) for file in MNIST_MD5):
             return _from_idx_files(folder)
-        if (folder / MNIST_NPZ).exists():
+        if os.path.exists(folder / MNIST_NPZ):
             return _mnist_npz(folder / MNIST_NPZ)
     tfds_dir = tfds_data.folder(data_dir)
     try:
@@ -186,7 +186,7 @@ def _mnist(data_dir: str | None) -> Dataset:
 
 
 def _from_idx_files(folder: pathlib.Path) -> Dataset:
-    missing = [file for file in MNIST_MD5 if not (folder / file).exists()]
+    missing = [file for file in MNIST_MD5 if not os.path.exists(folder / file)]
     if missing:
         raise UserError(f"{folder} lacks {', '.join(missing)}: put all four MNIST files there")
     paths = [folder / file for file in MNIST_MD5]

@@ -49,6 +49,7 @@ def show(picture: np.ndarray, title: str) -> None:
 
 
 def opens_windows() -> bool:
+    """Returns whether Matplotlib has a backend that opens windows, and a display for them."""
     from matplotlib import pyplot as plt
 
     try:

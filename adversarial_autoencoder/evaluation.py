@@ -13,7 +13,15 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from adversarial_autoencoder import clusters, layers, measures, probes, runs, style_transfer
+from adversarial_autoencoder import (
+    clusters,
+    layers,
+    measures,
+    probes,
+    randomness,
+    runs,
+    style_transfer,
+)
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.inference import classify, draw_codes, encode, generate
@@ -28,7 +36,16 @@ N_STYLES = 1000  # Test images whose style is decoded with every label.
 
 
 def measure_reconstruction(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
-    """Returns the reconstruction error on test images; of any autoencoder."""
+    """Returns the reconstruction error on test images; of any autoencoder.
+
+    Args:
+      model: with `reconstruct(x, y)`.
+      data: its data set.
+      judge: see the module's docstring.
+
+    Returns:
+      `reconstruction_mse`.
+    """
     x, y = data.test_inputs()
     return measures.reconstruction_mse(x.numpy(), generate(model.reconstruct, x, y))
 
@@ -40,10 +57,16 @@ def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
       model: with `sample_prior(n, step)` and `decode(z, y)`.
       data: its data set.
       judge: see the module's docstring.
+
+    Returns:
+      `code_mean`, `code_stddev`, `code_ks`, `energy_distance` and more of `measures.code_fit`;
+      `parzen_log_likelihood` and `parzen_bandwidth` of `measures.parzen_log_likelihood`.
+
+    The likelihood: Makhzani et al. 2015, section 3. The energy distance: Székely and Rizzo 2013.
     """
     z = draw_codes(model, data.test.images)
-    # Samples of steps before the first, which the discriminator never saw.
-    prior, prior_again = (model.sample_prior(len(z), step).numpy() for step in (-2, -3))
+    steps = randomness.STEPS_OF_CODE_FIT
+    prior, prior_again = (model.sample_prior(len(z), step).numpy() for step in steps)
     x, _ = _generate_evenly(model, data)
     return measures.code_fit(z, prior, prior_again) | measures.parzen_log_likelihood(
         x, data.validation.images, data.test.images
@@ -60,6 +83,12 @@ def measure_style_and_content(model: tf.Module, data: Dataset, judge: Judge) -> 
       model: as for `measure_codes`.
       data: its data set.
       judge: see the module's docstring.
+
+    Returns:
+      `content_accuracy`, and `classifier_accuracy` of the judge on test images;
+      `sample_diversity`; `z_probe_accuracy`, `z_probe_chance`, `z_mean_probe_accuracy` and
+      `z_mean_probe_chance` (Mathieu et al. 2016, table 1); `style_factor_r2_<name>`,
+      `style_factor_accuracy_<name>` and `style_factor_chance_<name>` where factors are known.
     """
     x, labels = _generate_evenly(model, data)
     train, test = data.train, data.test
@@ -152,7 +181,8 @@ def _generate_evenly(model: tf.Module, data: Dataset) -> tuple[np.ndarray, np.nd
     """Images generated from the prior, flat [n, input_dim], and their labels, each as often."""
     labels = np.arange(N_GENERATED) % model.n_labels
     y = np.eye(model.n_labels, dtype=np.float32)[labels]
-    return generate(model.decode, model.sample_prior(N_GENERATED, -4).numpy(), y), labels
+    z = model.sample_prior(N_GENERATED, randomness.STEP_OF_GENERATED_IMAGES).numpy()
+    return generate(model.decode, z, y), labels
 
 
 # Reporting.
@@ -189,7 +219,7 @@ def write_metrics(
     path = pathlib.Path(path)
     content = {"dataset": dataset_name, "commit": commit}
     content |= {name: _number(name, value) for name, value in metrics.items()}
-    with runs.saving(path.parent):
+    with runs.saving(path.parent, again="--evaluate"):
         runs.write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 

@@ -23,10 +23,20 @@ _FAILURES = {
     errno.EROFS: _READ_ONLY,
 }
 
+LOAD_AGAIN = "load the run again (the script without --train)"
+
 
 @contextlib.contextmanager
-def saving(path: pathlib.Path) -> Iterator[None]:
-    """Turns a failure to write below `path` into one line for the user."""
+def saving(path: pathlib.Path, again: str = "--train --resume") -> Iterator[None]:
+    """Turns a failure to write below `path` into one line for the user.
+
+    Args:
+      path: what is written, or a folder that holds it.
+      again: what to do once it can be written, where a run's checkpoint is kept.
+
+    Raises:
+      UserError: in place of an `OSError` or `tf.errors.OpError` of the block.
+    """
     try:
         yield
     except BrokenPipeError:  # It comes from the screen, not from the disk.
@@ -34,8 +44,10 @@ def saving(path: pathlib.Path) -> Iterator[None]:
     except (OSError, tf.errors.OpError) as error:
         reason, advice = _failure(error)
         folders = (path, *path.parents)
-        run = next((folder for folder in folders if (folder / "flags.txt").is_file()), path)
-        kept = checkpoints.stored(run / "Saved_models")
+        run = next((f for f in folders if os.path.isfile(f / "flags.txt")), path)
+        kept = []
+        with contextlib.suppress(OSError):  # The folder cannot even be searched.
+            kept = checkpoints.stored(run / "Saved_models")
         if not kept:
             advice += " there, or give another folder"
         elif path.suffix == ".png":
@@ -44,7 +56,7 @@ def saving(path: pathlib.Path) -> Iterator[None]:
                 "pictures, and with --train --resume too it goes on"
             )
         else:
-            advice = f"the checkpoint of step {kept[0][0]} is kept: {advice}, then --train --resume"
+            advice = f"the checkpoint of step {kept[0][0]} is kept: {advice}, then {again}"
         raise UserError(f"cannot write {path}: {reason}; {advice}") from error
 
 
@@ -60,10 +72,31 @@ def _failure(error: Exception) -> tuple[str, str]:
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-    """Writes a file so that it is there whole or as it was before, also after a power cut."""
-    partial = path.with_name(f"partial-{path.name}")
-    try:
+    """Writes a file so that it is there whole or as it was before, also after a power cut.
+
+    Raises:
+      OSError: it could not be written.
+    """
+    with replacing(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path, writer: str = "") -> Iterator[pathlib.Path]:
+    """Gives the path of a file to write, which takes the place of `path` as the block ends.
+
+    So the file is there whole or as it was before, also after a power cut.
+
+    Args:
+      path: the file wanted.
+      writer: tells processes apart that may write this file at the same time.
+
+    Raises:
+      OSError: it could not be written.
+    """
+    partial = path.with_name(f"partial-{writer}{path.name}")
+    try:
+        yield partial
         checkpoints.flush_to_disk(partial)
         os.replace(partial, path)
     finally:

@@ -13,7 +13,7 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from adversarial_autoencoder import optimizers, randomness, runs
+from adversarial_autoencoder import files, optimizers, randomness, runs
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.inference import classify
 
@@ -114,7 +114,7 @@ def cached(path: pathlib.Path, load: Callable, train: Callable, what: str):
     Raises:
       UserError: the folder cannot be written.
     """
-    if path.exists():
+    if os.path.exists(path):
         try:
             return load(path)
         except Exception as error:  # A damaged file can raise anything; it is only a cache.
@@ -123,13 +123,8 @@ def cached(path: pathlib.Path, load: Callable, train: Callable, what: str):
         path.parent.mkdir(parents=True, exist_ok=True)
     print(f"Training {what}, once per data set ...")
     found = train()
-    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
-    with runs.saving(path.parent):
-        try:
-            found.network.save(partial)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with runs.saving(path.parent), files.replacing(path, f"{os.getpid()}-") as partial:
+        found.network.save(partial)
     return found
 
 

@@ -1,4 +1,8 @@
-"""The losses of the series, each a scalar averaged over the batch."""
+"""The losses of the series, and of the experiments beside it; each a scalar.
+
+Most are means over the batch. `dependence` and `imbalance` are of the batch as a whole, and
+`nearness` is a sum over pairs of heads.
+"""
 
 from collections.abc import Callable
 

@@ -6,6 +6,7 @@ imported into one process.
 
 import copy
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -82,7 +83,7 @@ def parse(
       description: the script's docstring, shown by `--help`.
       defaults: the script's own defaults of shared flags, for example `{"z_dim": 15}`.
       define_more: defines the flags that only this script has.
-      unused: shared flags without effect in this script, which it refuses.
+      unused: flags without effect in this script, which refuses any value but the default.
 
     Raises:
       CommandLineError: a word or value that is not understood, by name.
@@ -103,11 +104,11 @@ def parse(
         raise CommandLineError("--resume goes on with training: give --train too")
     if flags.epoch and flags.train:
         raise CommandLineError("--epoch loads a run as it was at that epoch: omit --train")
-    if "prior" in flags:
-        try:
-            priors.check(flags.prior, flags.z_dim)
-        except ValueError as error:
-            raise CommandLineError(str(error)) from None
+    if flags.train and "prior" in flags and flags.prior in priors.WITH_COMPONENTS:
+        # Flag files may hold it: recipes, to which --prior is added, and the flags.txt of runs.
+        if any(re.match(r"--?prior_stddev(=|$)", word) for word in argv[1:]):
+            told = f"--prior_stddev has no effect on --prior={flags.prior}: omit it"
+            raise CommandLineError(told)
     return flags
 
 
@@ -148,8 +149,8 @@ def _read_words(
             f"{stray[0][:100]!r} is not understood: every option is a flag such as --z_dim=2 "
             "(--help lists them)"
         )
-    for name in unused:
-        if flags[name].present:
+    for name in unused:  # A run's flags.txt holds them too.
+        if _is_changed(flags, name):
             raise CommandLineError(f"--{name} has no effect in this script: omit it")
     try:
         for name in flags:
@@ -159,9 +160,14 @@ def _read_words(
 
 
 def command_line(**settings: object) -> list[str]:
-    """Returns the command line, as `parse` takes it, that sets these flags: for use from Python."""
+    """Returns the command line, as `parse` takes it, that sets these flags: for use from Python.
+
+    A setting that is None is omitted: the flag keeps its default.
+    """
     words = [os.path.basename(sys.argv[0])]
     for name, value in settings.items():
+        if value is None:
+            continue
         value = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
         words.append(f"--{name}={value}")
     return words
@@ -195,20 +201,25 @@ def number(
     least: float = 1e-12,
     most: float = 1e6,
 ) -> None:
-    """Defines a flag that is a number above 0, from `least` to `most`: float32 has no others."""
+    """Defines a flag that is a number above 0, from `least` to `most`."""
     absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
     told = f"must be a number above 0, from {least:g} to {most:g}"
     _must(name, lambda v: least <= v <= most, told, flags)
 
 
-def fraction(
-    flags: Flags, name: str, default: float, meaning: str, group: str = OWN, below: float = 1.0
+def nonnegative(
+    flags: Flags, name: str, default: float, meaning: str, group: str = OWN, most: float = 1e6
 ) -> None:
-    """Defines a flag that is a number from 0 up to, but not including, `below`."""
+    """Defines a flag that is a number from 0 to `most`."""
     absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
-    below = min(below, 1e6)
-    told = f"must be a number of at least 0 and below {below:g}"
-    _must(name, lambda v: 0 <= v < below, told, flags)
+    told = f"must be a number of at least 0 and at most {most:g}"
+    _must(name, lambda v: 0 <= v <= most, told, flags)
+
+
+def fraction(flags: Flags, name: str, default: float, meaning: str, group: str = OWN) -> None:
+    """Defines a flag that is a number from 0 up to, but not including, 1."""
+    absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
+    _must(name, lambda v: 0 <= v < 1, "must be a number of at least 0 and below 1", flags)
 
 
 def string(flags: Flags, name: str, default: str | None, meaning: str, group: str = OWN) -> None:
@@ -249,7 +260,7 @@ def define_regularization(flags: Flags) -> None:
 def define_virtual_adversarial(flags: Flags) -> None:
     """Defines the flags of virtual adversarial training where it is an option."""
     radius = "of the virtual adversarial perturbation; 0: none"
-    fraction(flags, "vat_radius", 0.0, radius, below=float("inf"))
+    nonnegative(flags, "vat_radius", 0.0, radius)
     xi = "length of the random step that finds its direction, the paper's ξ"
     number(flags, "vat_xi", losses.XI, xi, least=1e-6)
     number(flags, "vat_weight", 1.0, "of the virtual adversarial loss beside the generator's")
@@ -258,6 +269,11 @@ def define_virtual_adversarial(flags: Flags) -> None:
 def is_given(flags: Flags, name: str) -> bool:
     """Whether the flag stands on the command line or in a flag file."""
     return flags[name].present > 0
+
+
+def _is_changed(flags: Flags, name: str) -> bool:
+    """Whether the flag is given with another value than the script's default."""
+    return is_given(flags, name) and flags[name].value != flags[name].default
 
 
 def to_flagfile(flags: Flags, **replaced: object) -> list[str]:
@@ -313,6 +329,19 @@ def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
                 f"({source}): omit the flag, or start a new run"
             )
         given.value = kept.value
+
+
+def check_prior(flags: Flags) -> None:
+    """Checks the prior, where there is one; of a stored run, once its flags are taken over.
+
+    Raises:
+      CommandLineError: the prior needs another `--z_dim`.
+    """
+    if "prior" in flags:
+        try:
+            priors.check(flags.prior, flags.z_dim)
+        except ValueError as error:
+            raise CommandLineError(str(error)) from None
 
 
 def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:
@@ -383,13 +412,12 @@ def _define_shared(flags: Flags) -> None:
     fraction(
         flags, "dropout", 0.0, "share of the encoder's hidden units dropped in training", group
     )
-    fraction(
+    nonnegative(
         flags,
         "noise_stddev",
         0.0,
         "standard deviation of the noise on the encoder's input, in training",
         group,
-        below=float("inf"),
     )
     choice(
         flags,

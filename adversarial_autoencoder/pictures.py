@@ -1,6 +1,6 @@
 """Which pictures a model has: its own, and those that any model of its kind has."""
 
-from adversarial_autoencoder import display, grids, inference, plots, priors, runs
+from adversarial_autoencoder import display, grids, inference, plots, priors, randomness, runs
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.model import Model
@@ -89,7 +89,7 @@ def _prior(model: Model) -> dict[str, np.ndarray]:
     if "prior" not in model.flags:
         return {}
     prior, n = model.flags.prior, model.n_components
-    z = model.sample_prior(10_000, -6).numpy()
+    z = model.sample_prior(10_000, randomness.STEP_OF_PRIOR).numpy()
     labels, names = np.zeros(len(z), int), ["prior"]
     if prior in priors.WITH_COMPONENTS:
         labels = priors.nearest_component(prior, z, n).numpy()
@@ -103,7 +103,7 @@ def _samples(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     n_columns = n_columns if _takes_labels(model) else SHEET
     n = SHEET * n_columns
     y = tf.one_hot(np.arange(n) % model.n_labels, model.n_labels)
-    x = model.decode(model.sample_prior(n, -5), y)
+    x = model.decode(model.sample_prior(n, randomness.STEP_OF_SAMPLES), y)
     return {"samples": grids.grid(data.as_images(x), n_columns)}
 
 

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from adversarial_autoencoder import display, grids, inference, runs
+from adversarial_autoencoder import display, files, grids, inference, runs
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.model import Model
 
@@ -48,7 +48,7 @@ def write(model: Model, data: Dataset, run: runs.Run) -> None:
     embedding.sprite.single_image_dim.extend([side, side])
 
     folder = run.tensorboard / FOLDER
-    with runs.saving(run.path):
+    with runs.saving(run.path, files.LOAD_AGAIN):
         folder.mkdir(parents=True, exist_ok=True)
         _write_table(folder / "codes.tsv", [[f"{v:.6g}" for v in code] for code in codes.tolist()])
         rows = [list(row) for row in zip(*columns.values(), strict=True)]

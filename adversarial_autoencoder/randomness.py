@@ -13,6 +13,16 @@ from adversarial_autoencoder import devices
 import numpy as np
 import tensorflow as tf
 
+# Samples of the prior outside training are those of steps before the first: the discriminator never
+# met them, and no two uses share theirs.
+STEP_OF_PICTURES = -1  # A script's own, which writes it as a number.
+STEPS_OF_CODE_FIT = (-2, -3)
+STEP_OF_GENERATED_IMAGES = -4
+STEP_OF_SAMPLES = -5  # `--generate`.
+STEP_OF_PRIOR = -6  # `--visualize`.
+STEP_OF_EXPLORER = -7
+STEP_OF_PETALS = -8
+
 
 def _key(seed: int, purpose: str) -> int:
     """A number for this seed and purpose, the same on every machine and in every process."""

@@ -101,10 +101,13 @@ class Recorder:
             with self.writer.as_default(step=step):
                 pictures.write(pictures.usual(self.model, self.data), self.run, step)
 
-    def record_end(self, step: int, epoch: int) -> None:
+    def record_end(self, step: int, epoch: int) -> dict[str, np.ndarray]:
         """Ends the training with the model of this epoch: its pictures and its test accuracy.
 
         They have an event file of their own, so that a run that ends again has them once.
+
+        Returns:
+          The pictures by name.
         """
         test_accuracy = accuracy(self.model, self.data.test)
         writer = tf.summary.create_file_writer(
@@ -115,9 +118,11 @@ class Recorder:
                 tf.summary.scalar(history.TEST_ACCURACY, test_accuracy)
                 line = self._log(step, {history.TEST_ACCURACY: test_accuracy})
                 tqdm.write(f"Best epoch on validation images: {epoch}; {line}")
-            pictures.write(pictures.usual(self.model, self.data, at_end=True), self.run, step)
+            drawn = pictures.usual(self.model, self.data, at_end=True)
+            pictures.write(drawn, self.run, step)
         projector.write(self.model, self.data, self.run)
         explorer.write(self.model, self.data, self.run, self.model.flags.explorer)
+        return drawn
 
     def _log(self, step: int, losses: Mapping[str, float]) -> str:
         line = ", ".join([f"step {step}", *(f"{name} {loss:.6g}" for name, loss in losses.items())])

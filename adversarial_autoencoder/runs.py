@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from adversarial_autoencoder import checkpoints, flagfiles, layers, locks, options
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.errors import UserError
-from adversarial_autoencoder.files import saving, write_atomically
+from adversarial_autoencoder.files import replacing, saving, write_atomically
 
 import keras
 import tensorflow as tf
@@ -112,7 +112,7 @@ class Run:
         return ", ".join(key if len(told) > 60 else f"{key} {told}" for key, told in differing)
 
     def flag_lines(self) -> list[str]:
-        """Returns the lines of `flags.txt`.
+        """Returns the lines of `flags.txt`, and keeps them, should it be deleted in the training.
 
         Raises:
           UserError: it cannot be read, or is not text.
@@ -134,7 +134,7 @@ class Run:
         """Writes a checkpoint and drops the oldest ones.
 
         Args:
-          state: what to save, see `checkpoint`.
+          state: what to save, see `checkpoints.of`.
           step: how many steps it was trained for.
           score: how good it is, if that is known; high is good.
 
@@ -167,13 +167,9 @@ class Run:
         with saving(self.path):
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             for name, network in networks.items():
-                partial = self.checkpoints / f"partial-{name}.keras"
-                try:
+                with replacing(self.checkpoints / f"{name}.keras") as partial:
                     with layers.of_one_device(network):
                         layers.check_sizes(network).save(partial)
-                    os.replace(partial, self.checkpoints / f"{name}.keras")
-                finally:
-                    partial.unlink(missing_ok=True)
 
     def load(self, *names: str) -> tuple[keras.Model, ...]:
         """Returns exported networks as Keras models: those named, or `encoder` and `decoder`.
@@ -255,7 +251,7 @@ class Run:
         run = Run(self.path)
         run.metrics = self.path / f"metrics_epoch_{epoch}.json"
         run.images = self.images / f"epoch_{epoch}"
-        with saving(self.path):
+        with saving(self.path, again=f"--epoch={epoch}"):
             run.images.mkdir(parents=True, exist_ok=True)
         return run
 
@@ -282,15 +278,18 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
     With a run that is there its flags are taken over into `flags`.
 
     Raises:
-      UserError: there is no such run, it belongs to another part, or the flags contradict it.
+      UserError: there is no such run, it belongs to another part, or the flags contradict it, or
+        each other.
     """
     root = pathlib.Path(flags.results_dir) / model_name
     if flags.train and not flags.resume:
         if flags.run:
             raise UserError("--run names a run that is there: with --train give --resume too")
+        options.check_prior(flags)
         return Run(root / _folder_name(flags, model_name))
     run = find(flags.results_dir, model_name, flags.run, flags.resume)
     options.adopt(flags, run.flag_lines(), str(run.flagfile))
+    options.check_prior(flags)
     return run
 
 
@@ -304,15 +303,22 @@ def find(results_dir: str, model_name: str, path: str | None = None, resume: boo
       resume: a run that was saved before its first step will do.
 
     Raises:
-      UserError: there is no such run, or it belongs to another model.
+      UserError: there is no such run, the folder of runs cannot be searched, or the run belongs to
+        another model.
     """
     root = pathlib.Path(results_dir) / model_name
     if path:
         run = Run(pathlib.Path(path))
-        if not run.flagfile.is_file():
+        if not os.path.isfile(run.flagfile):
             raise UserError(f"--run={path} is not a run's folder: it has no flags.txt")
     else:
-        found = [path.parent for path in root.glob("*/flags.txt")]
+        try:
+            found = [path.parent for path in root.glob("*/flags.txt")]
+        except OSError as error:
+            raise UserError(
+                f"{root} cannot be searched ({error.strerror}): grant permission, or give another "
+                "--results_dir"
+            ) from error
         if not found:
             raise UserError(f"there is no run in {root}: train one first, with --train")
         # A run that ended before it was trained should not hide the ones before it.

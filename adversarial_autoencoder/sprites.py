@@ -247,13 +247,8 @@ def save(path: str | os.PathLike, train: Pictures, test: Pictures) -> None:
             f"visible_{part}": pictures.visible,
             f"pose_{part}": pictures.pose,
         }
-    partial = path.with_name(f"partial-{path.name}")
-    with files.saving(path):
-        try:
-            np.savez_compressed(partial, **arrays)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with files.saving(path), files.replacing(path) as partial:
+        np.savez_compressed(partial, **arrays)
 
 
 def _read(path: pathlib.Path) -> np.ndarray:

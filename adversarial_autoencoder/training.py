@@ -93,7 +93,7 @@ def _main(
         model = model_class(data, flags)
     ema = averaging.ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
     if flags.train:
-        step = train(model, ema, data, run, flags, strategy)
+        step, drawn = train(model, ema, data, run, flags, strategy)
         if not devices.is_chief(strategy):
             return run
     else:
@@ -108,7 +108,8 @@ def _main(
         print(f"Loaded {run.path}, trained for {step} steps.")
     with ema.in_place():
         if not flags.train or flags.generate or flags.visualize:
-            pictures.write(pictures.asked_for(model, data), run)
+            drawn = pictures.asked_for(model, data)
+            pictures.write(drawn, run)
         if not (flags.train or flags.epoch or flags.generate or flags.visualize):
             projector.write(model, data, run)
             explorer.write(model, data, run, flags.explorer)
@@ -116,7 +117,7 @@ def _main(
             cache_dir = pathlib.Path(flags.results_dir) / "Classifiers"
             evaluate(model, data, run, step, Judge(data, cache_dir))
         if flags.show:
-            for name, picture in pictures.asked_for(model, data).items():
+            for name, picture in drawn.items():
                 display.show(picture, name)
     print(f"Pictures: {run.images}")
     return run
@@ -129,7 +130,7 @@ def train(
     run: runs.Run,
     flags: options.Flags,
     strategy: tf.distribute.Strategy | None = None,
-) -> int:
+) -> tuple[int, dict[str, np.ndarray]]:
     """Trains to `--n_epochs`, from the start or from the run's newest checkpoint.
 
     Args:
@@ -141,7 +142,7 @@ def train(
       strategy: in whose scope the model was made, see `devices`.
 
     Returns:
-      The number of steps that the model is trained for.
+      The number of steps that the model is trained for, and the pictures of the end by name.
 
     Raises:
       UserError: a loss is no longer finite, the run's folder cannot be written, or another process
@@ -150,10 +151,11 @@ def train(
     """
     if flags.resume:
         runs.check_data(run, data)
-    steps_per_epoch(data, flags.batch_size)  # Raises before anything is built.
+    # All before the run's folder is made: a batch that is too large, or an error in the train step,
+    # leaves none behind.
+    steps_per_epoch(data, flags.batch_size)
     phases.check(model)
     batches = Batches.of(model.training_images(data), data.n_classes, flags.batch_size, flags.seed)
-    # Before the run's folder is made: an error in the train step leaves none behind.
     train_steps = step_loop(model, batches, ema, strategy)
     flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
     if not flags.resume:
@@ -176,7 +178,7 @@ def _train(
     train_steps: Callable,
     machine: Mapping[str, str | int],
     strategy: tf.distribute.Strategy | None,
-) -> int:
+) -> tuple[int, dict[str, np.ndarray]]:
     per_epoch = steps_per_epoch(data, flags.batch_size)
     state = checkpoints.of(model, ema)
     if flags.resume:
@@ -229,17 +231,17 @@ def _train(
                     _save(model, ema, state, run, step)
                 bar.close()
                 print(f"Stopped at step {step} of {last_step}, all saved. To go on:")
-                print(f"  {_to_go_on(run)}")
+                print(f"  {_to_go_on(type(model), run, flags)}")
                 raise SystemExit(128 + received)
         if run.best_step() is not None:
             step = run.restore(state, best=True)
         try:
             with ema.in_place(), runs.saving(run.path):
                 run.export(model.exports())
-                recorder.record_end(step, step // per_epoch)
+                drawn = recorder.record_end(step, step // per_epoch)
         except (KeyboardInterrupt, SystemExit):  # A second signal.
             print("Stopped before the pictures of the end were all drawn; the training is finished")
-            print(f"and saved. To have them:\n  {_to_go_on(run)}")
+            print(f"and saved. To have them:\n  {_to_go_on(type(model), run, flags)}")
             raise
     print(f"Finished: {run.path}")
     print(f"Watch it: tensorboard --logdir {shlex.quote(str(logdir))}")
@@ -247,7 +249,7 @@ def _train(
         print(line)
     if stopping.signal:
         raise SystemExit(128 + stopping.signal)
-    return step
+    return step, drawn
 
 
 def step_loop(
@@ -308,7 +310,7 @@ def evaluate(model: Model, data: Dataset, run: runs.Run, step: int, judge: Judge
     print(evaluation.format_table(metrics))
     evaluation.write_metrics(run.metrics, metrics, data.name, provenance.commit_of_source())
     writer = tf.summary.create_file_writer(str(run.tensorboard))
-    with runs.saving(run.path):
+    with runs.saving(run.path, again="--evaluate"):
         with writer.as_default(step=step):
             for name, value in metrics.items():
                 tf.summary.scalar(f"metrics/{name}", value)
@@ -375,8 +377,17 @@ def _settings_of_all(flags: options.Flags, data: Dataset, run: runs.Run) -> dict
     return settings | {"the run": what_is_resumed, "the data": data.fingerprint}
 
 
-def _to_go_on(run: runs.Run) -> str:
-    return shlex.join(["python", sys.argv[0], "--train", "--resume", f"--run={run.path}"])
+def _to_go_on(model_class: type[Model], run: runs.Run, flags: options.Flags) -> str:
+    """The command that goes on with the run; in a notebook, or at a prompt, the call."""
+    script = getattr(sys.modules.get(model_class.__module__), "__file__", None)
+    if script is None or "ipykernel" in sys.modules:
+        return f"train(resume=True, run={str(run.path)!r})"
+    if pathlib.Path(script).is_relative_to(os.getcwd()):
+        script = os.path.relpath(script)
+    words = ["python", script, "--train", "--resume", f"--run={run.path}"]
+    if flags.results_dir != flags["results_dir"].default:
+        words.append(f"--results_dir={flags.results_dir}")
+    return shlex.join(words)
 
 
 def _where_data_lie(data: Dataset, flags: options.Flags) -> dict[str, str | None]:

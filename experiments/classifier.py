@@ -104,9 +104,8 @@ class Classifier(model.Model):
 
 def define_flags(flags):
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
-    options.fraction(
-        flags, "vat_radius", 0.0, "of the virtual adversarial perturbation; 0: none", below=1e9
-    )
+    radius = "of the virtual adversarial perturbation; 0: none"
+    options.nonnegative(flags, "vat_radius", 0.0, radius)
 
 
 def main(argv):

@@ -213,7 +213,7 @@ def define_flags(flags):
     options.define_regularization(flags)
     options.boolean(flags, "conditional_discriminator", True, "the discriminator gets the label")
     options.integer(flags, "n_clusters", 16, "how many clusters", least=2, most=1000)
-    options.fraction(flags, "balance_weight", 0.0, "of labels as frequent as others", below=1e6)
+    options.nonnegative(flags, "balance_weight", 0.0, "of labels as frequent as others")
     options.define_virtual_adversarial(flags)
 
 

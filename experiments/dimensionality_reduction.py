@@ -244,7 +244,7 @@ def define_flags(flags):
     options.number(flags, "classification_rate", 1.0, "of this phase, times the learning rate")
     options.integer(flags, "n_clusters", 0, "found without labels; 0: the known labels", least=0)
     options.number(flags, "head_distance", 8.0, "that cluster heads keep from each other")
-    options.fraction(flags, "balance_weight", 0.0, "of labels as frequent as others", below=1e6)
+    options.nonnegative(flags, "balance_weight", 0.0, "of labels as frequent as others")
     options.define_virtual_adversarial(flags)
 
 

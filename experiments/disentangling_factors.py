@@ -458,7 +458,7 @@ class AdversarialAutoencoder(model.Model):
 
 
 def define_flags(flags):
-    weight = functools.partial(options.fraction, flags, below=float("inf"))
+    weight = functools.partial(options.nonnegative, flags)
     options.integer(flags, "s_dim", 16, "dimensions of the code s")
     options.choice(
         flags, "model_size", "small", tuple(CONVOLUTIONS), "small: 3 convolutions, big: 6"

@@ -84,7 +84,7 @@ def measure_petals(model, data, judge):
     z = inference.draw_codes(model, data.test.images)
     own, moments = petal_moments(model, z, data.test.labels)
     labels = np.arange(100_000) % data.n_classes
-    prior = model.sample_prior(len(labels), -5, labels).numpy()
+    prior = model.sample_prior(len(labels), randomness.STEP_OF_PETALS, labels).numpy()
     own_of_prior, moments_of_prior = petal_moments(model, prior, labels)
     metrics = {
         "petal_accuracy": float(own.mean()),
@@ -231,7 +231,7 @@ def define_flags(flags):
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, DEFAULTS, define_flags)
+    flags = options.parse(argv, __doc__, DEFAULTS, define_flags, unused=("prior_stddev",))
     if flags.prior not in priors.WITH_COMPONENTS:
         allowed = " or ".join(priors.WITH_COMPONENTS)
         message = f"--prior={flags.prior} has no component for each class: choose {allowed}"

@@ -38,6 +38,7 @@ DEFAULTS = dict(
     n_epochs=32,
     learning_rate_drops="24,29",
 )
+UNUSED = ("encoder", "generator_rate")
 
 
 def encoder(dense, data, flags):
@@ -182,7 +183,7 @@ def define_flags(flags):
 
 
 def main(argv):
-    flags = options.parse(argv, __doc__, DEFAULTS, define_flags, unused=("generator_rate",))
+    flags = options.parse(argv, __doc__, DEFAULTS, define_flags, UNUSED)
     return training.main(AdversarialAutoencoder, flags)
 
 

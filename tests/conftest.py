@@ -1,5 +1,7 @@
 """Small data and small models, so that tests of whole runs take seconds."""
 
+import contextlib
+import errno
 import os
 import pathlib
 import runpy
@@ -53,6 +55,32 @@ def network(monkeypatch, tmp_path):
     """`network(False)` is a machine without a network, on which nothing was ever downloaded."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
     return lambda there: monkeypatch.setattr(tfds_data, "_answers", lambda url: there)
+
+
+@contextlib.contextmanager
+def unsearchable(folder):
+    """Takes the permission to search a folder, which root always has."""
+    stat = os.stat
+
+    def refuse(path, *args, **more):
+        if not isinstance(path, int) and folder in pathlib.Path(os.fsdecode(path)).parents:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return stat(path, *args, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
+        yield
+
+
+def disk_full(path, content):
+    """In place of `write_atomically`."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def keep_checkpoint(folder, step=10):
+    """Makes a folder a run's, as far as messages tell: it has a checkpoint."""
+    (folder / "flags.txt").touch()
+    (folder / "Saved_models" / f"checkpoint-{step:09d}").mkdir(parents=True)
 
 
 def variables(model) -> list[keras.Variable]:

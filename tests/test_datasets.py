@@ -11,6 +11,7 @@ from adversarial_autoencoder import datasets
 
 import numpy as np
 import pytest
+from conftest import unsearchable
 from small_data import complaint, idx_bytes, images, labels, write_npz
 
 IDX_FILES = tuple(datasets.MNIST_MD5)
@@ -328,6 +329,12 @@ def test_mnist_without_a_network_fails_and_says_what_to_do(network):
     network(False)
     message = complaint("mnist")
     assert all(word in message for word in ("--data_dir", "mnist.npz", "--dataset=glyphs"))
+
+
+def test_mnist_in_a_folder_that_cannot_be_searched_is_not_there(network, tmp_path):
+    network(False)
+    with unsearchable(tmp_path):
+        assert f"--data_dir ({tmp_path})" in complaint("mnist", str(tmp_path))
 
 
 def test_a_download_that_breaks_off_makes_auto_fall_back(network, drawn, monkeypatch, caplog):

@@ -4,13 +4,13 @@ import json
 import math
 
 import part3_style_content
-from adversarial_autoencoder import evaluation, inference, options, probes
+from adversarial_autoencoder import evaluation, inference, options, probes, runs
 from adversarial_autoencoder.errors import UserError
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL
+from conftest import SMALL, disk_full, keep_checkpoint
 
 
 def test_the_table_shows_each_figure_with_its_standard_error():
@@ -45,6 +45,13 @@ def test_figures_that_are_no_finite_numbers_leave_the_old_file_alone(tmp_path):
 def test_metrics_that_cannot_be_written_are_one_line(tmp_path):
     with pytest.raises(UserError, match="cannot write"):
         evaluation.write_metrics(tmp_path / "none" / "metrics.json", {"a": 1}, "mnist", "")
+
+
+def test_metrics_of_a_run_that_cannot_be_written_are_to_be_measured_again(tmp_path, monkeypatch):
+    keep_checkpoint(tmp_path)
+    monkeypatch.setattr(runs, "write_atomically", disk_full)
+    with pytest.raises(UserError, match="step 10 is kept: make room, then --evaluate$"):
+        evaluation.write_metrics(tmp_path / "metrics.json", {"a": 1}, "mnist", "")
 
 
 class Judge:

@@ -14,6 +14,7 @@ import part2_aae
 import part3_style_content
 import part4_semisupervised
 from adversarial_autoencoder import datasets, explorer, options, runs
+from adversarial_autoencoder.errors import UserError
 from adversarial_autoencoder.explorer import convert, sheet
 from experiments import disentangling_factors
 
@@ -21,7 +22,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, SMALL
+from conftest import ROOT, SMALL, disk_full, keep_checkpoint
 from PIL import Image
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -323,6 +324,14 @@ def test_a_diverged_model_has_no_page_and_one_line_says_so(drawings, tmp_path, c
     said = capsys.readouterr().out
     assert said.startswith("No explorer.html for this run: its decoder") and said.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_with_how_to_have_the_page(tmp_path, monkeypatch):
+    keep_checkpoint(tmp_path)
+    monkeypatch.setattr(explorer, "page", lambda *_: "")
+    monkeypatch.setattr(runs, "write_atomically", disk_full)
+    with pytest.raises(UserError, match="make room, then load the run again"):
+        explorer.write(None, None, runs.Run(tmp_path))
 
 
 def test_a_script_writes_the_page_when_trained_and_when_loaded(npz, tmp_path):

@@ -154,6 +154,7 @@ def test_started_from_anywhere_it_ends_with_one_line_for_bad_input(tmp_path, mon
         (["--prior=gaussian"], "--prior=gaussian .*: choose gaussian_mixture or swiss_roll"),
         (["--prior=uniform"], "has no component for each class"),
         (["--z_dim=3"], "z_dim 3 is odd: choose 4"),
+        (["--prior_stddev=1"], "--prior_stddev has no effect in this script: omit it"),
         (["--n_labeled=330"], "only 110 labelled"),
         (["--n_labeled=31"], "divided evenly among 3 classes"),
         (["--n_labeled=-3"], "n_labeled"),

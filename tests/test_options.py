@@ -3,11 +3,18 @@ import re
 import subprocess
 import sys
 
-from adversarial_autoencoder import options
+from adversarial_autoencoder import options, training
 from adversarial_autoencoder.errors import UserError
 
 import pytest
 from conftest import ROOT
+
+SCRIPTS_THAT_REFUSE_SOME = (
+    "classifier",
+    "disentangling_factors",
+    "label_regularized_aae",
+    "variational_style",
+)
 
 
 def parse(*words, **defaults):
@@ -44,10 +51,10 @@ def test_train_means_what_it_says(words, trains):
         (["--learning_rate=-0.1"], "learning_rate"),
         (["--learning_rate=nan"], "learning_rate"),
         (["--beta1=1"], "beta1"),
+        (["--noise_stddev=-0.1"], "at least 0 and at most 1e+06"),
         (["--n_images=-1"], "n_images"),
         (["--prior_stddev=0"], "prior_stddev"),
         (["--prior=banana"], "banana"),
-        (["--prior=swiss_roll", "--z_dim=3"], "z_dim 3 is odd"),
         (["--precision=float8"], "float8"),
         (["--learning_rate_drops=30,20"], "learning_rate_drops"),
         (["--learning_rate_drops=soon"], "learning_rate_drops"),
@@ -60,6 +67,17 @@ def test_what_is_not_understood_is_named_in_one_line(words, told):
         parse(*words)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_standard_deviation_is_refused_with_a_prior_that_has_none(tmp_path):
+    told = "--prior_stddev has no effect on --prior=swiss_roll: omit it"
+    for words in (["--prior_stddev=1"], ["-prior_stddev", "5"]):
+        assert parse("--train", *words).prior_stddev in (1, 5)
+        with pytest.raises(options.CommandLineError, match=told):
+            parse("--train", "--prior=swiss_roll", *words)
+    # In a flag file it may stand for another prior.
+    (tmp_path / "recipe.txt").write_text("--prior=gaussian\n--prior_stddev=1\n")
+    parse("--train", f"--flagfile={tmp_path}/recipe.txt", "--prior=swiss_roll")
 
 
 def test_a_script_has_defaults_of_its_own():
@@ -75,6 +93,17 @@ def test_flag_files_repeat_a_run(tmp_path):
     assert (again.z_dim, again.learning_rate_drops, again.seed) == (4, ["2", "3"], 7)
     assert not again.train
     assert options.to_flagfile(again) == options.to_flagfile(flags)
+
+
+@pytest.mark.parametrize("script", SCRIPTS_THAT_REFUSE_SOME)
+def test_a_runs_flags_repeat_it_in_a_script_that_refuses_some(script, tmp_path, monkeypatch):
+    main, parsed = importlib.import_module(f"experiments.{script}").main, []
+    monkeypatch.setattr(training, "main", lambda model_class, flags: parsed.append(flags))
+    main([script, "--train", "--seed=7"])
+    lines = options.to_flagfile(parsed[0])
+    (tmp_path / "flags.txt").write_text("\n".join(lines))
+    main([script, "--train", f"--flagfile={tmp_path}/flags.txt"])
+    assert options.to_flagfile(parsed[1]) == lines
 
 
 def test_a_stored_runs_flags_are_taken_over():
@@ -144,9 +173,9 @@ def test_help_lists_flags_in_groups(capsys):
 
 
 def test_settings_from_python_are_the_command_line():
-    words = options.command_line(train=True, z_dim=3, learning_rate_drops=[2, 5], batch_norm=False)
-    flags = parse(*words[1:])
-    assert flags.train and flags.z_dim == 3 and not flags.batch_norm
+    settings = dict(z_dim=3, learning_rate_drops=[2, 5], batch_norm=False, data_dir=None)
+    flags = parse(*options.command_line(train=True, **settings)[1:])
+    assert flags.train and flags.z_dim == 3 and not flags.batch_norm and flags.data_dir is None
     assert flags.learning_rate_drops == ["2", "5"]
     with pytest.raises(options.CommandLineError, match="n_epoch"):
         parse(*options.command_line(n_epoch=3)[1:])
@@ -156,9 +185,9 @@ def test_a_flag_without_effect_in_a_script_is_refused_and_not_listed(capsys):
     def parse_without_z_dim(*words):
         return options.parse(["script", *words], "", {"z_dim": 10}, unused=["z_dim"])
 
-    assert parse_without_z_dim().z_dim == 10
+    assert parse_without_z_dim().z_dim == parse_without_z_dim("--z_dim=10").z_dim == 10
     with pytest.raises(options.CommandLineError, match="--z_dim has no effect"):
-        parse_without_z_dim("--z_dim=10")
+        parse_without_z_dim("--z_dim=11")
     with pytest.raises(SystemExit):
         parse_without_z_dim("--help")
     assert "--z_dim" not in capsys.readouterr().out

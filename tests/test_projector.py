@@ -1,6 +1,5 @@
 """What TensorBoard's projector is given: one line a code, metadata and a thumbnail for each."""
 
-import errno
 import types
 
 import part1_autoencoder
@@ -12,7 +11,7 @@ from experiments import classifier
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL, blank_plots
+from conftest import SMALL, blank_plots, disk_full, keep_checkpoint
 from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector import ProjectorConfig
@@ -136,12 +135,11 @@ def test_thumbnails_of_large_images_are_thinned_out():
     assert side == 17 and sprite.shape == (34, 34, 3)
 
 
-def test_a_full_disk_is_told_in_one_line(write, monkeypatch):
-    def full(path, content):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(runs, "write_atomically", full)
-    with pytest.raises(UserError, match="^cannot write .*: the disk is full; make room") as told:
+def test_a_full_disk_is_told_in_one_line(write, tmp_path, monkeypatch):
+    keep_checkpoint(tmp_path)
+    monkeypatch.setattr(runs, "write_atomically", disk_full)
+    line = "^cannot write .*: the disk is full; .*: make room, then load the run again"
+    with pytest.raises(UserError, match=line) as told:
         write(Model(), split(3))
     assert "\n" not in str(told.value)
 

@@ -18,6 +18,12 @@ def test_a_step_counts_the_same_as_number_and_as_tensor():
     np.testing.assert_array_equal(randomness.stateless_seed(0, "prior", 5), as_tensor)
 
 
+def test_no_two_uses_of_prior_samples_share_a_step_or_have_one_of_training():
+    found = [np.ravel(value) for name, value in vars(randomness).items() if name[:4] == "STEP"]
+    steps = np.concatenate(found)
+    assert len(steps) >= 8 and len(np.unique(steps)) == len(steps) and steps.max() < 0
+
+
 def test_numpy_draws_repeat_too():
     a, b = (randomness.numpy_generator(2, "labels").integers(1000, size=5) for _ in range(2))
     np.testing.assert_array_equal(a, b)

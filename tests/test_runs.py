@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import variables
+from conftest import unsearchable, variables
 
 
 class Model(tf.Module):
@@ -45,6 +45,13 @@ def state(model):
 def open_run(*words, name="Autoencoder", results):
     flags = options.parse(["part1", f"--results_dir={results}", *words], "", {})
     return runs.open_run(flags, name), flags
+
+
+def open_part_2(*words, results, z_dim=2):
+    """A run of part 2, or of a part with another default of --z_dim, and its flags."""
+    words = ["part2", f"--results_dir={results}", *words]
+    flags = options.parse(words, "", {"z_dim": z_dim}, options.define_regularization)
+    return runs.open_run(flags, "Adversarial_Autoencoder"), flags
 
 
 def make_run(results, data, *words):
@@ -278,6 +285,17 @@ def test_the_newest_run_is_opened_and_its_flags_are_taken_over(tmp_path, data):
     assert flags.z_dim == 4
 
 
+@pytest.mark.parametrize("words", [(), ("--train", "--resume")])
+def test_a_prior_is_checked_with_the_z_dim_of_the_stored_run(words, tmp_path, data):
+    prior = "--prior=swiss_roll"
+    run, flags = open_part_2("--train", prior, results=tmp_path)
+    run.create("Adversarial_Autoencoder", options.to_flagfile(flags), data)
+    found, flags = open_part_2(prior, *words, results=tmp_path, z_dim=15)
+    assert found.path == run.path and flags.z_dim == 2
+    with pytest.raises(options.CommandLineError, match="z_dim 15 is odd"):
+        open_part_2("--train", prior, results=tmp_path, z_dim=15)
+
+
 def test_run_opens_the_named_run(tmp_path, data):
     named = make_run(tmp_path, data, "--z_dim=3")
     make_run(tmp_path, data, "--z_dim=4")
@@ -290,6 +308,18 @@ def test_run_opens_the_named_run(tmp_path, data):
 def test_no_run_there_is_an_error(tmp_path, words):
     with pytest.raises(UserError, match="there is no run in .*Autoencoder"):
         open_run(*words, results=tmp_path)
+
+
+def test_a_folder_that_cannot_be_searched_is_told_in_one_line(tmp_path, data):
+    run = make_run(tmp_path, data)
+    with unsearchable(tmp_path):
+        with pytest.raises(UserError, match="Autoencoder cannot be searched .Permission denied."):
+            open_run(results=tmp_path)
+        with pytest.raises(UserError, match="not a run's folder"):
+            open_run(f"--run={run.path}", results=tmp_path)
+        with pytest.raises(UserError, match="cannot write .*: permission .* missing; grant it"):
+            with runs.saving(run.path):
+                raise PermissionError(errno.EACCES, "Permission denied")
 
 
 def test_a_folder_that_is_no_run_is_an_error(tmp_path):

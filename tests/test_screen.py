@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from adversarial_autoencoder import files, options, screen
+from adversarial_autoencoder import checkpoints, files, options, screen
 from adversarial_autoencoder.errors import UserError
 
 import pytest
@@ -91,6 +91,20 @@ def test_why_a_write_failed_is_told_with_what_to_do(tmp_path, error, told):
     with pytest.raises(UserError, match=f"cannot write .*: {told} there, or give another folder"):
         with files.saving(tmp_path):
             raise error
+
+
+def test_a_file_is_replaced_by_one_that_is_whole_and_on_the_disk(tmp_path, monkeypatch):
+    path, flushed = tmp_path / "a.npz", []
+    path.write_text("old")
+    monkeypatch.setattr(checkpoints, "flush_to_disk", lambda p: flushed.append(p.read_text()))
+    with pytest.raises(OSError), files.replacing(path) as partial:
+        partial.write_text("hal")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path] and not flushed
+    with files.replacing(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old" and partial.suffix == ".npz"
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path] and flushed == ["new"]
 
 
 def in_shell(command, npz, results, **more):

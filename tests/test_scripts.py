@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from adversarial_autoencoder import (
     checkpoints,
     evaluation,
     judge,
+    options,
+    pictures,
     probes,
     recorder,
     runs,
@@ -350,6 +353,19 @@ def test_samples_and_the_manifold_can_be_drawn_alone(name, manifolds, start):
     assert drawn("--generate", "--visualize") == both
 
 
+@pytest.mark.parametrize("words", [(), ("--train", "--resume")])
+def test_pictures_are_drawn_once_to_be_stored_and_shown(words, start, trained, monkeypatch):
+    trained("Autoencoder")
+    draw, drawn, shown = pictures.usual, [], []
+    monkeypatch.setattr(
+        pictures, "usual", lambda *args, **more: drawn.append(draw(*args, **more)) or drawn[-1]
+    )
+    monkeypatch.setattr(training.display, "show", lambda picture, name: shown.append(picture))
+    start("Autoencoder", "--show", *words)
+    (found,) = drawn
+    assert all(a is b for a, b in zip(shown, found.values(), strict=True))
+
+
 def test_what_cannot_be_drawn_is_told(start, trained):
     trained("Adversarial_Autoencoder", "--z_dim=3", "--prior=uniform")
     with pytest.raises(UserError, match="2 dimensions, and --z_dim is 3"):
@@ -455,9 +471,18 @@ def test_a_second_signal_while_the_pictures_are_drawn_tells_how_to_have_them(
     (run,) = (tmp_path / "Autoencoder").iterdir()
     *_, told, and_saved, command = capsys.readouterr().out.splitlines()
     assert told.startswith("Stopped before the pictures of the end") and "saved" in and_saved
-    assert command.endswith(f" --train --resume --run={run}")
+    found = shlex.split(command)
+    assert found[0] == "python" and os.path.samefile(found[1], part1_autoencoder.__file__)
+    assert found[2:] == ["--train", "--resume", f"--run={run}", f"--results_dir={tmp_path}"]
     start("Autoencoder", "--train", "--resume", n_epochs=1)
     assert (run / "Tensorboard" / "projector_config.pbtxt").exists()
+
+
+def test_in_a_notebook_it_is_a_call_that_goes_on(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    run, flags = runs.Run(pathlib.Path("Results/a b")), options.parse(["script"], "", {})
+    told = training._to_go_on(part1_autoencoder.Autoencoder, run, flags)
+    assert told == "train(resume=True, run='Results/a b')"
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(start, trained):

@@ -73,6 +73,11 @@ def test_the_label_is_scaled_for_decoder_and_discriminator(network, data):
     assert np.abs(loud([y, z]) - plain([y, z])).max() > 1e-4
 
 
+def test_an_encoder_that_draws_no_codes_is_refused_in_one_line():
+    with pytest.raises(options.CommandLineError, match="--encoder has no effect in this script"):
+        script.main(["variational_style", "--train", "--encoder=deterministic"])
+
+
 def test_the_posterior_has_the_code_its_mean_and_its_deviation(data):
     model = build(data)
     x, _, _ = batch(data)

@@ -13,7 +13,7 @@ import os
 import zlib
 from collections.abc import Sequence
 
-from adversarial_autoencoder import inference, plots, priors, runs
+from adversarial_autoencoder import files, inference, plots, priors, randomness, runs
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.explorer import convert, sheet
 from adversarial_autoencoder.explorer.convert import DoesNotFit, Network
@@ -50,7 +50,7 @@ def write(model: Model, data: Dataset, run: runs.Run, kind: str = "float16") -> 
     except DoesNotFit as reason:
         print(f"No {FILE} for this run: {reason}.")
         return
-    with runs.saving(run.path):
+    with runs.saving(run.path, files.LOAD_AGAIN):
         runs.write_atomically(run.path / FILE, content)
 
 
@@ -81,7 +81,7 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
     codes = inference.encode(model.encode, test.images)
     samples = codes[:0]
     if "prior" in model.flags:
-        samples = np.asarray(model.sample_prior(PRIOR_SAMPLES, -7))
+        samples = np.asarray(model.sample_prior(PRIOR_SAMPLES, randomness.STEP_OF_EXPLORER))
     reach = _reach(model, codes)
     weights = _Weights(kind)
     described = shared | {
