@@ -1,8 +1,12 @@
-"""The user's own images, as everybody has them: a folder with a folder of images for each class."""
+"""The user's own images, as everybody has them: a folder with a folder of images for each class.
+
+Hidden files and folders, whose names start with a dot, are passed over.
+"""
 
 import os
 import pathlib
 import sys
+from collections.abc import Callable
 
 from adversarial_autoencoder import data_files, splits
 from adversarial_autoencoder.errors import UserError, one_line
@@ -93,14 +97,18 @@ def read(path: str, image_size: int = 0) -> tuple[Split, Split, tuple[str, ...]]
 
 
 def _folders(root: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir())
+    return _those(root, pathlib.Path.is_dir)
 
 
 def _images(folder: pathlib.Path) -> list[pathlib.Path]:
+    return _those(folder, lambda path: path.suffix.lower() in ENDINGS and path.is_file())
+
+
+def _those(
+    folder: pathlib.Path, are_wanted: Callable[[pathlib.Path], bool]
+) -> list[pathlib.Path]:
     return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in ENDINGS and path.is_file() and path.name[0] != "."
+        path for path in folder.iterdir() if path.name[0] != "." and are_wanted(path)
     )
 
 

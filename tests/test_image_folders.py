@@ -80,11 +80,12 @@ def test_other_files_are_named_and_passed_over(tmp_path, capsys):
     fill(tmp_path)
     (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / "ant" / ".DS_Store").write_text("nor this")
+    fill(tmp_path, classes=(".ipynb_checkpoints",), n=1)
     (tmp_path / "empty").mkdir()
     dataset = datasets.load(str(tmp_path))
     assert dataset.class_names == ("ant", "bee", "crow")
     assert "Passed over" in (told := capsys.readouterr().err)
-    assert "ant/.DS_Store, empty, notes.txt." in told
+    assert ".ipynb_checkpoints, ant/.DS_Store, empty, notes.txt." in told
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path):
