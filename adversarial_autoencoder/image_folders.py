@@ -49,6 +49,11 @@ def read(path: str, image_size: int = 0) -> tuple[Split, Split, tuple[str, ...]]
         files = [_classes(folder) for folder in sorted(by_part, reverse=True)]
         if strange := sorted(files[1].keys() - files[0].keys()):
             raise UserError(f"{root / 'test'} has the class {strange[0]}, and {root / 'train'} not")
+        if files[0] and not files[1]:
+            raise UserError(
+                f"{root / 'test'} has no folder with images: put its images into folders named as "
+                f"those in {root / 'train'}, one for each class"
+            )
         _say_what_is_passed_over(root, files[0] | {"": []}, by_part)
     else:
         found = _classes(root)

@@ -47,6 +47,16 @@ def test_folders_train_and_test_say_what_is_for_testing(tmp_path):
         image_folders.read(str(tmp_path))
 
 
+@pytest.mark.parametrize("loose", [0, 3])
+def test_a_folder_of_test_images_without_classes_is_told(loose, tmp_path):
+    fill(tmp_path / "train", n=12)
+    (tmp_path / "test").mkdir()
+    for k, image in enumerate(images(loose)):
+        write(tmp_path / "test" / f"{k}.png", image[..., np.newaxis])
+    with pytest.raises(UserError, match="test has no folder with images: put .* in .*train"):
+        datasets.load(str(tmp_path))
+
+
 def test_a_relative_name_is_a_folder_where_it_holds_images(tmp_path, monkeypatch):
     fill(tmp_path / "cifar10")
     (tmp_path / "emnist" / "letters").mkdir(parents=True)
