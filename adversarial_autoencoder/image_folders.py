@@ -41,7 +41,8 @@ def read(path: str, image_size: int = 0) -> tuple[Split, Split, tuple[str, ...]]
       order of their names; and these names. Images are grey (one channel) where all are.
 
     Raises:
-      UserError: an image cannot be read, their sizes differ, or there are fewer than two classes.
+      UserError: an image or a folder cannot be read, the sizes of images differ, or there are fewer
+        than two classes.
     """
     root = pathlib.Path(path)
     by_part = _folders(root)
@@ -109,12 +110,13 @@ def _images(folder: pathlib.Path) -> list[pathlib.Path]:
     return _those(folder, lambda path: path.suffix.lower() in ENDINGS and path.is_file())
 
 
-def _those(
-    folder: pathlib.Path, are_wanted: Callable[[pathlib.Path], bool]
-) -> list[pathlib.Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.name[0] != "." and are_wanted(path)
-    )
+def _those(folder: pathlib.Path, wanted: Callable[[pathlib.Path], bool]) -> list[pathlib.Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.name[0] != "." and wanted(path))
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be read ({error.strerror}): change who may read it, or take it away"
+        ) from None
 
 
 def _classes(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:

@@ -1,5 +1,7 @@
 """The user's own folder of images by class."""
 
+import pathlib
+
 from adversarial_autoencoder import datasets, image_folders
 from adversarial_autoencoder.errors import UserError
 
@@ -102,6 +104,20 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path):
     fill(tmp_path)
     (tmp_path / "bee" / "broken.png").write_bytes(b"no image")
     with pytest.raises(UserError, match="bee/broken.png cannot be read as an image"):
+        datasets.load(str(tmp_path))
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    fill(tmp_path)
+    iterdir = pathlib.Path.iterdir
+
+    def refuse(path):
+        if path.name == "bee":
+            raise PermissionError(13, "Permission denied")
+        return iterdir(path)
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", refuse)
+    with pytest.raises(UserError, match=r"bee cannot be read \(Permission denied\): change who"):
         datasets.load(str(tmp_path))
 
 
