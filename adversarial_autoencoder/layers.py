@@ -12,7 +12,7 @@ import tensorflow as tf
 INITIALIZERS = ("normal", "he")
 ENCODERS = ("deterministic", "gaussian")
 PIXEL_RANGES = ("0,1", "-1,1")
-# Activations of output layers: of codes, logits, probabilities, pixels. Any other is of hidden ones.
+# Activations of output layers (codes, logits, probabilities, pixels); others are of hidden ones.
 OF_OUTPUTS = (None, "linear", "sigmoid", "softmax", "softplus", "tanh")
 
 
