@@ -18,7 +18,6 @@ was deleted.
 
 import concurrent.futures
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -33,7 +32,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from adversarial_autoencoder import flagfiles, options, runs
+from adversarial_autoencoder import flagfiles, locks, options, runs
 from adversarial_autoencoder.errors import UserError
 
 from absl import flags as absl_flags
@@ -58,7 +57,8 @@ class Jobs:
         cores = self.places.get()
         # In a session of its own Ctrl-C does not reach it twice, from the terminal and from here:
         # at the second signal scripts end without saving.
-        process = subprocess.Popen(command, start_new_session=True, pass_fds=[lock.fileno()])
+        kept = {} if os.name == "nt" else {"pass_fds": [lock.fileno()]}
+        process = subprocess.Popen(command, start_new_session=True, **kept)
         self.processes.append(process)
         with process:
             if cores:
@@ -75,7 +75,10 @@ class Jobs:
 
     @contextlib.contextmanager
     def signals_passed_on(self):
-        """Sends Ctrl-C, SIGTERM and SIGHUP on to all; `received` lists those that came."""
+        """Sends Ctrl-C, SIGTERM and SIGHUP on to all; `received` lists those that came.
+
+        Under nohup SIGHUP is ignored; Windows has none.
+        """
 
         def pass_on(number, frame):
             self.received.append(number)
@@ -84,7 +87,7 @@ class Jobs:
                 process.send_signal(number)
 
         numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # Under nohup it is.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             numbers.append(signal.SIGHUP)
         previous = {n: signal.signal(n, pass_on) for n in numbers}
         try:
@@ -128,11 +131,13 @@ class Seed:
             return
         with runs.saving(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = open(self.folder / "lock", "w")
+            lock = open(self.folder / "lock", "wb")
         with lock:
             try:  # Held by the training too, and so where that alone is left after a crash.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                locks.lock(lock)
+            except OSError as error:
+                if error.errno not in locks.TAKEN:
+                    raise
                 raise UserError(f"{self.folder} is in use: stop that process, or wait") from None
             notes, run = self.notes(), self.run()
             if "train" not in notes["done"]:
