@@ -10,7 +10,7 @@ import hashlib
 import os
 import pathlib
 
-from adversarial_autoencoder import judge, probes
+from adversarial_autoencoder import convnets, probes
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.inference import generate, pixels
 
@@ -66,11 +66,12 @@ def cached_reader(data: Dataset, cache_dir: str | os.PathLike) -> Reader:
     n_outputs = sum(map(len, values.values()))
 
     def load(path: pathlib.Path) -> Reader:
-        return _with_accuracy(judge.load_network(path, data.image_shape, n_outputs), values, data)
+        network = convnets.load_network(path, data.image_shape, n_outputs)
+        return _with_accuracy(network, values, data)
 
     path = pathlib.Path(cache_dir) / f"reader-{_checksum(data)}.keras"
     what = f"a reader of {', '.join(values)} on {data.name}, some minutes"
-    reader = judge.cached(path, load, lambda: train_reader(data), what)
+    reader = convnets.cached(path, load, lambda: train_reader(data), what)
     shares = ", ".join(f"{name} {share:.2%}" for name, share in reader.accuracy.items())
     print(f"The reader's accuracy on {data.name}'s test images: {shares}.")
     return reader
@@ -88,7 +89,7 @@ def train_reader(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Reader
       n_steps: steps of Adam, with batches of 128.
     """
     values = values_read(data)
-    network = judge.convolutional_network(data.image_shape, sum(map(len, values.values())), seed)
+    network = convnets.convolutional_network(data.image_shape, sum(map(len, values.values())), seed)
     known, tells = data.train.factors | data.train.pose, told(data)[0]
     targets = {
         name: (
@@ -106,7 +107,7 @@ def train_reader(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Reader
             total += tf.reduce_mean(losses * tf.gather(weights, rows))
         return total
 
-    judge.fit(network, data.train.images, loss, n_steps, seed)
+    convnets.fit(network, data.train.images, loss, n_steps, seed)
     return _with_accuracy(network, values, data)
 
 
