@@ -86,8 +86,7 @@ def whole_step(
     @tf.function
     def step_of_all(x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         n = strategy.num_replicas_in_sync
-        slices = zip(tf.split(x, n), tf.split(y, n), strict=True)
-        slices = list(slices)
+        slices = list(zip(tf.split(x, n), tf.split(y, n), strict=True))
         x, y = (
             strategy.experimental_distribute_values_from_function(
                 lambda context, k=k: slices[context.replica_id_in_sync_group][k]

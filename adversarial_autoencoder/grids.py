@@ -251,7 +251,11 @@ def sprite(
 
 
 def as_uint8(images: np.ndarray) -> np.ndarray:
-    """Returns images as uint8 [n, height, width, channels]; floats in [0, 1] are clipped to it."""
+    """Returns images as uint8 [n, height, width, channels]; floats in [0, 1] are clipped to it.
+
+    Raises:
+      ValueError: the array has another shape, or integers that are not uint8.
+    """
     images = np.asarray(images)
     if images.ndim != 4:
         raise ValueError(f"Images are [n, height, width, channels], not {images.shape}.")

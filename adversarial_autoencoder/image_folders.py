@@ -136,9 +136,9 @@ def _say_what_is_passed_over(
             else:
                 others.append(path)
     if others:
-        told = ", ".join(str(path.relative_to(root)) for path in sorted(others)[:NAMED])
+        names = ", ".join(str(path.relative_to(root)) for path in sorted(others)[:NAMED])
         more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-        print(f"Passed over in {root}: {one_line(told)}{more}.", file=sys.stderr)
+        print(f"Passed over in {root}: {one_line(names)}{more}.", file=sys.stderr)
 
 
 def _decoded(file: pathlib.Path) -> np.ndarray:

@@ -95,6 +95,9 @@ def convolution(
     Returns:
       float [batch, height / strides rounded up, width / strides rounded up, n_out], or of `size`;
       float32 as for `dense`.
+
+    Raises:
+      ValueError: the initializer is unknown.
     """
     layer = keras.layers.Conv2DTranspose if size else keras.layers.Conv2D
     outputs = layer(
@@ -241,7 +244,7 @@ def check_sizes(network: keras.Model) -> keras.Model:
     `[z, y]` would be drawn as if nothing were wrong. Inputs times a vector of ones of their size,
     which changes no number, must fit.
     """
-    if len(network.inputs) < 2 or any(len(given.shape) != 2 for given in network.inputs):
+    if len(network.inputs) < 2 or any(len(tensor.shape) != 2 for tensor in network.inputs):
         return network
     inputs = [keras.Input(g.shape[1:], dtype=g.dtype, name=g.name) for g in network.inputs]
     checked = [

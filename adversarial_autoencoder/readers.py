@@ -30,8 +30,8 @@ class Reader:
     Attributes:
       network: float32 images [n, height, width, channels] in [0, 1] to logits [n, n_outputs].
       values: by name, the values that it tells apart, int; its outputs come in their order.
-      accuracy: by name, the share of the data set's test images, of those that tell it (`told`),
-        whose value it reads, 0 to 1.
+      accuracy: by name, the share of the data set's test images, of those that are
+        `informative`, whose value it reads, 0 to 1.
     """
 
     network: keras.Model
@@ -90,7 +90,7 @@ def train_reader(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Reader
     """
     values = values_read(data)
     network = convnets.convolutional_network(data.image_shape, sum(map(len, values.values())), seed)
-    known, tells = data.train.factors | data.train.pose, told(data)[0]
+    known, tells = data.train.factors | data.train.pose, informative(data)[0]
     targets = {
         name: (
             tf.constant(np.searchsorted(values[name], known[name]), tf.int32),
@@ -121,11 +121,11 @@ def values_read(data: Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def told(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def informative(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Returns which images tell each factor and each part of the pose.
 
-    A factor is told where it is visible. A part of the pose is not told by poses in which an
-    identity looks exactly as in one of another value: standing still may belong to any action.
+    A factor: those that show it. A part of the pose: all but the poses in which an identity looks
+    exactly as in one of another value, since standing still may belong to any action.
 
     Returns:
       Of training and of test images, name to bool [n].
@@ -156,7 +156,7 @@ def told(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 def _with_accuracy(network: keras.Model, values: dict[str, np.ndarray], data: Dataset) -> Reader:
     read = Reader(network, values, {})(data.test.images)
-    known, tells = data.test.factors | data.test.pose, told(data)[1]
+    known, tells = data.test.factors | data.test.pose, informative(data)[1]
     accuracy = {
         name: float(np.mean((read[name] == known[name])[tells[name]])) if tells[name].any() else 0.0
         for name in values

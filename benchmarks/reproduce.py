@@ -47,7 +47,7 @@ class Jobs:
     def __init__(self, n):
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self.processes, self.received, self.places = [], [], queue.SimpleQueue()
-        self.told = set()  # Ids of processes; at a second signal scripts end without saving.
+        self.signalled = set()  # Ids of processes; at a second signal scripts end without saving.
         for k in range(n):
             # More jobs than cores share them.
             self.places.put(set(cores[k::n] or cores) if n > 1 else None)
@@ -63,7 +63,7 @@ class Jobs:
         with process:
             if cores:
                 os.sched_setaffinity(process.pid, cores)
-            if self.received and process.pid not in self.told:  # It came before the start.
+            if self.received and process.pid not in self.signalled:  # It came before the start.
                 process.send_signal(self.received[0])
             while process.poll() is None:
                 meanwhile()
@@ -83,7 +83,7 @@ class Jobs:
         def pass_on(number, frame):
             self.received.append(number)
             for process in list(self.processes):
-                self.told.add(process.pid)
+                self.signalled.add(process.pid)
                 process.send_signal(number)
 
         numbers = [signal.SIGINT, signal.SIGTERM]
@@ -192,8 +192,8 @@ def parse(argv):
         raise SystemExit(0)
     flags.results_dir = options.expand_home("results_dir", flags.results_dir)
     if flags.all == bool(flags.recipe):
-        told = "give --recipe=..., a flag file such as those in recipes/, or else --all"
-        raise options.CommandLineError(told)
+        message = "give --recipe=..., a flag file such as those in recipes/, or else --all"
+        raise options.CommandLineError(message)
     numbers = {int(word) for word in flags.seeds if word.isdecimal()}
     if not numbers or len(numbers) < len(flags.seeds):
         raise options.CommandLineError(f"--seeds={','.join(flags.seeds)}: give some like 0,1,2")
@@ -310,16 +310,18 @@ def reproduce(recipe, words, flags):
     complete(seeds, flags)
     check_alike(seeds)
 
-    columns, datasets, commits = {}, {}, {}
+    columns, datasets, commits = {}, set(), set()
     for seed in seeds:
         metrics = read_json(seed.run().metrics) if flags.evaluate else {}
-        datasets[metrics.pop("dataset", "")] = commits[metrics.pop("commit", "")] = True
+        datasets.add(metrics.pop("dataset", ""))
+        commits.add(metrics.pop("commit", ""))
         figures = {k: v for k, v in metrics.items() if not k.endswith("_standard_error")}
         minutes = seed.notes()["minutes"]["train"]
         columns[seed.number] = figures | {"minutes of training": minutes}
     print(f"\n{table(columns)}")
     if flags.evaluate:
-        print(f"\nData set: {', '.join(datasets)}. Commit: {', '.join(commits) or 'unknown'}.")
+        names, sources = (", ".join(sorted(found)) for found in (datasets, commits))
+        print(f"\nData set: {names}. Commit: {sources or 'unknown'}.")
 
 
 def main(argv):
@@ -329,7 +331,7 @@ def main(argv):
         recipes = sorted((ROOT / "recipes").glob("*.txt"))
     for recipe in map(pathlib.Path, recipes):
         if flags.dry_run:
-            read_recipe(recipe, words)  # Raises what is to be told before hours of training.
+            read_recipe(recipe, words)  # What is wrong with it is said before hours of training.
             print(summary(recipe))
         else:
             reproduce(recipe, words, flags)

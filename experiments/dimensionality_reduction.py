@@ -69,7 +69,7 @@ def decoder(dense, data, flags):
 
 
 def discriminator(dense, data, flags):
-    """Labels and codes or prior samples [batch, z_dim] to logits [batch, 1]: is it the prior's?"""
+    """Labels [batch, n_classes] and codes [batch, z_dim] to logits [batch, 1]: is z the prior's?"""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
     hidden = keras.layers.Concatenate()([y, z]) if flags.conditional_discriminator else z
