@@ -68,11 +68,13 @@ def test_of_unseen_identities_no_classifier_is_asked(alternating):
     assert metrics.keys() == {"reconstruction_mse_with_others_z"}
 
 
-def test_of_a_single_unseen_identity_nothing_is_swapped_and_the_rest_is_measured(alternating):
+def test_of_a_single_unseen_identity_nothing_is_swapped_and_the_rest_is_measured(
+    alternating, tmp_path
+):
     data = alternating["unseen"]
     test = data.test[data.test.labels == 4]
     data = dataclasses.replace(data, test=test, held_out=test)
-    metrics = disentanglement.measure_swaps(Ideal(), data, judge.Judge(data, "nowhere"))
+    metrics = disentanglement.measure_swaps(Ideal(), data, judge.Judge(data, tmp_path))
     assert metrics.keys() == {"reconstruction_mse_with_others_z"}
 
 
