@@ -151,7 +151,7 @@ class AdversarialAutoencoder(model.Model):
         else:
             z = self.sample_prior(196, step=-1)
         return {
-            "manifold": grids.grid(data.as_images(self.decoder(z)), n_columns=14),
+            "manifold": grids.grid(data.as_images(self.decoder(z))),
         }
 
 

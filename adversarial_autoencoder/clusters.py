@@ -153,9 +153,12 @@ def pictures(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Returns the pictures of a model's clusters by name, uint8 [height, width, channels].
 
     Args:
-      model: with `cluster(x)`, cluster probabilities, and `decode(z, y)`.
+      model: with `cluster(x)`, cluster probabilities (without them nothing is drawn), and
+        `decode(z, y)`.
       data: its data set; test images are shown.
     """
+    if model.cluster is None:
+        return {}
     found = np.argmax(inference.encode(model.cluster, data.test.images), axis=1)
     counts = table(found, data.test.labels, model.n_labels)
     return {

@@ -214,6 +214,10 @@ def _read(archive: zipfile.ZipFile, path: str) -> tuple[Split, Split, np.ndarray
             for field in COLUMNS
             if f"{field}_{part}" in members
         }
+        if both := sorted(found.get("factors", {}).keys() & found.get("pose", {}).keys()):
+            raise UserError(
+                f"{path}: {both[0]} stands in factor_names and in pose_names: rename one of them"
+            )
         return dataclasses.replace(split, **found)
 
     class_names = _text(archive, members["class_names"]) if "class_names" in members else None
@@ -238,6 +242,9 @@ def _columns(
         )
     if values.dtype.kind not in kinds or not np.all(np.isfinite(values)):
         raise UserError(f"{path}: {field}_{part} must be {wanted}")
+    distinct, counts = np.unique(names, return_counts=True)
+    if len(distinct) < len(names):
+        raise UserError(f"{path}: {key} has {distinct[np.argmax(counts)]} twice: rename one")
     return dict(zip(names.tolist(), values.T, strict=True))
 
 

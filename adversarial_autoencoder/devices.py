@@ -25,7 +25,8 @@ def start(flags: absl_flags.FlagValues) -> tf.distribute.Strategy | None:
     """Returns the strategy of `--devices`, or None where one device does all.
 
     To be called before TensorFlow computes anything, since it then knows its devices for good. With
-    the variable TF_CONFIG in the environment this waits for the other machines.
+    `--devices` it sees that many GPUs, and leaves the memory of others alone. With the variable
+    TF_CONFIG in the environment this waits for the other machines.
 
     Raises:
       UserError: there are not so many devices, the batch cannot be divided among them, or TF_CONFIG
@@ -44,6 +45,11 @@ def start(flags: absl_flags.FlagValues) -> tf.distribute.Strategy | None:
         strategy = _connected(workers)
         strategy.batch_size, strategy.is_chief = flags.batch_size, is_chief
         return strategy
+    if gpus and (flags.train or flags.devices):
+        try:
+            tf.config.set_visible_devices(gpus[:n], "GPU")
+        except RuntimeError:  # TensorFlow has begun.
+            _check_number("GPU", n)
     if n == 1:
         return None
     _check_division(flags.batch_size, n)
@@ -80,8 +86,7 @@ def whole_step(
     @tf.function
     def step_of_all(x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         n = strategy.num_replicas_in_sync
-        slices = zip(tf.split(x, n), tf.split(y, n), strict=True)
-        slices = list(slices)
+        slices = list(zip(tf.split(x, n), tf.split(y, n), strict=True))
         x, y = (
             strategy.experimental_distribute_values_from_function(
                 lambda context, k=k: slices[context.replica_id_in_sync_group][k]
@@ -173,11 +178,15 @@ def _divide_cpu(n: int) -> None:
     try:
         tf.config.set_logical_device_configuration(cpu, logical)
     except RuntimeError:  # TensorFlow has begun.
-        if len(tf.config.list_logical_devices("CPU")) < n:
-            raise UserError(
-                f"--devices={n}, but TensorFlow has already started with fewer: set it in a new "
-                "Python process"
-            ) from None
+        _check_number("CPU", n)
+
+
+def _check_number(kind: str, n: int) -> None:
+    if len(tf.config.list_logical_devices(kind)) < n:
+        raise UserError(
+            f"--devices={n}, but TensorFlow has already started with fewer: set it in a new "
+            "Python process"
+        ) from None
 
 
 def _check_division(batch_size: int, n: int) -> None:

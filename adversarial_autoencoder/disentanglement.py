@@ -123,7 +123,8 @@ def measure_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
       - `content_accuracy`: of images decoded from s of one test image and z of one of another
         identity, the share whose predicted identity is that of s; and `classifier_accuracy`, of the
         judge itself. For identities that no training image shows, the judge learns them from
-        `held_out`; without these, neither is measured.
+        `held_out`; without these, neither is measured, nor where all test images are of one
+        identity and nothing can be swapped.
     """
     codes, labels, n = model.all_codes(data.test), data.test.labels, len(data.test)
     generator = randomness.numpy_generator(0, "swapped images")
@@ -137,6 +138,8 @@ def measure_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
         judge = judge.of(with_held_out(data))
     pairs = generator.integers(n, size=[2, 10 * evaluation.N_GENERATED])
     of_s, of_z = pairs[:, labels[pairs[0]] != labels[pairs[1]]][:, : evaluation.N_GENERATED]
+    if not len(of_s):
+        return metrics
     x = data.as_images(model.decode_both(codes["s"][of_s], codes["z"][of_z]))
     metrics |= measures.content_accuracy(judge, x, labels[of_s])
     return metrics | {"classifier_accuracy": judge.accuracy}

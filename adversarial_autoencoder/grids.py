@@ -15,12 +15,15 @@ GROUND = 72
 CAPTION = 14  # Height of a line of words, in pixels.
 
 
-def grid(images: np.ndarray, n_columns: int, gap: int = 2, ground: int = 0) -> np.ndarray:
+def grid(
+    images: np.ndarray, n_columns: int | None = None, gap: int = 2, ground: int = 0
+) -> np.ndarray:
     """Lays images out row by row, the first at the top left.
 
     Args:
       images: [n, height, width, channels], uint8 or float in [0, 1] (clipped to it).
-      n_columns: images in a row; places of the last row that stay empty show the ground.
+      n_columns: images in a row; places of the last row that stay empty show the ground. None: the
+        side of the smallest square that holds all.
       gap: pixels between neighbours; none around the picture.
       ground: grey level between images, 0 to 255.
 
@@ -31,6 +34,7 @@ def grid(images: np.ndarray, n_columns: int, gap: int = 2, ground: int = 0) -> n
       ValueError: the array is no batch of images, or n_columns is not positive.
     """
     images = as_uint8(images)
+    n_columns = math.ceil(math.sqrt(len(images))) if n_columns is None else n_columns
     if n_columns < 1:
         raise ValueError(f"A grid needs at least one column, not {n_columns}.")
     n, height, width, channels = images.shape
@@ -247,7 +251,11 @@ def sprite(
 
 
 def as_uint8(images: np.ndarray) -> np.ndarray:
-    """Returns images as uint8 [n, height, width, channels]; floats in [0, 1] are clipped to it."""
+    """Returns images as uint8 [n, height, width, channels]; floats in [0, 1] are clipped to it.
+
+    Raises:
+      ValueError: the array has another shape, or integers that are not uint8.
+    """
     images = np.asarray(images)
     if images.ndim != 4:
         raise ValueError(f"Images are [n, height, width, channels], not {images.shape}.")

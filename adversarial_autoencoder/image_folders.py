@@ -1,8 +1,12 @@
-"""The user's own images, as everybody has them: a folder with a folder of images for each class."""
+"""The user's own images, as everybody has them: a folder with a folder of images for each class.
+
+Hidden files and folders, whose names start with a dot, are passed over.
+"""
 
 import os
 import pathlib
 import sys
+from collections.abc import Callable
 
 from adversarial_autoencoder import data_files, splits
 from adversarial_autoencoder.errors import UserError, one_line
@@ -37,7 +41,8 @@ def read(path: str, image_size: int = 0) -> tuple[Split, Split, tuple[str, ...]]
       order of their names; and these names. Images are grey (one channel) where all are.
 
     Raises:
-      UserError: an image cannot be read, their sizes differ, or there are fewer than two classes.
+      UserError: an image or a folder cannot be read, the sizes of images differ, or there are fewer
+        than two classes.
     """
     root = pathlib.Path(path)
     by_part = _folders(root)
@@ -45,6 +50,11 @@ def read(path: str, image_size: int = 0) -> tuple[Split, Split, tuple[str, ...]]
         files = [_classes(folder) for folder in sorted(by_part, reverse=True)]
         if strange := sorted(files[1].keys() - files[0].keys()):
             raise UserError(f"{root / 'test'} has the class {strange[0]}, and {root / 'train'} not")
+        if files[0] and not files[1]:
+            raise UserError(
+                f"{root / 'test'} has no folder with images: put its images into folders named as "
+                f"those in {root / 'train'}, one for each class"
+            )
         _say_what_is_passed_over(root, files[0] | {"": []}, by_part)
     else:
         found = _classes(root)
@@ -93,15 +103,20 @@ def read(path: str, image_size: int = 0) -> tuple[Split, Split, tuple[str, ...]]
 
 
 def _folders(root: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir())
+    return _those(root, pathlib.Path.is_dir)
 
 
 def _images(folder: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in ENDINGS and path.is_file() and path.name[0] != "."
-    )
+    return _those(folder, lambda path: path.suffix.lower() in ENDINGS and path.is_file())
+
+
+def _those(folder: pathlib.Path, wanted: Callable[[pathlib.Path], bool]) -> list[pathlib.Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.name[0] != "." and wanted(path))
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be read ({error.strerror}): change who may read it, or take it away"
+        ) from None
 
 
 def _classes(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
@@ -121,9 +136,9 @@ def _say_what_is_passed_over(
             else:
                 others.append(path)
     if others:
-        told = ", ".join(str(path.relative_to(root)) for path in sorted(others)[:NAMED])
+        names = ", ".join(str(path.relative_to(root)) for path in sorted(others)[:NAMED])
         more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-        print(f"Passed over in {root}: {one_line(told)}{more}.", file=sys.stderr)
+        print(f"Passed over in {root}: {one_line(names)}{more}.", file=sys.stderr)
 
 
 def _decoded(file: pathlib.Path) -> np.ndarray:

@@ -46,7 +46,8 @@ def generate(decode: Callable, *inputs: np.ndarray, batch_size: int = 1000) -> n
 
     Args:
       decode: called with a slice of every input; returns one row for each of the slice.
-      inputs: arrays [n, ...]: codes alone, or codes and labels in the order that `decode` takes.
+      inputs: arrays [n, ...], n ≥ 1: codes alone, or codes and labels in the order that `decode`
+        takes.
       batch_size: rows at a time.
     """
     parts = [

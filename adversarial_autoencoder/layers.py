@@ -12,6 +12,8 @@ import tensorflow as tf
 INITIALIZERS = ("normal", "he")
 ENCODERS = ("deterministic", "gaussian")
 PIXEL_RANGES = ("0,1", "-1,1")
+# Activations of output layers (codes, logits, probabilities, pixels); others are of hidden ones.
+OF_OUTPUTS = (None, "linear", "sigmoid", "softmax", "softplus", "tanh")
 
 
 def dense(
@@ -31,32 +33,31 @@ def dense(
       inputs: symbolic float [batch, n_in].
       n_out: number of units.
       name: name of the layer; its variables are `name/kernel` and `name/bias`.
-      activation: `relu` on hidden layers; None, `sigmoid`, `tanh` or
-        `softplus` on output layers.
-      batch_norm: on hidden layers, normalize over the batch what goes into the ReLU.
+      activation: one of `OF_OUTPUTS`, to which `tanh` belongs, makes it an output layer; any other
+        of Keras, such as `relu` or `elu`, a hidden layer.
+      batch_norm: on hidden layers, normalize over the batch what goes into the activation.
       dropout: on hidden layers, share of the outputs set to 0 in training.
       initializer: `normal` draws weights from N(0, 0.01²), the series' choice; `he` from a
         truncated N(0, 2 / n_in) (He et al. 2015). Biases start at 0.
       seed: the run's seed; each layer draws its own weights from (seed, name).
 
     Returns:
-      float [batch, n_out]; float32 whenever `activation` is not `relu`, also under
-      `mixed_bfloat16`, so that codes, logits and pixels keep their precision.
+      float [batch, n_out]; float32 of an output layer, also under `mixed_bfloat16`, so that codes,
+      logits and pixels keep their precision.
 
     Raises:
       ValueError: the initializer is unknown.
     """
     weights = _initial_weights(initializer, seed, name)
-    is_hidden = activation == "relu"
-    # As one layer, product and ReLU run in one pass.
+    is_hidden = activation not in OF_OUTPUTS
+    # As one layer, product and activation run in one pass.
     fused = activation if is_hidden and not batch_norm else None
     outputs = keras.layers.Dense(n_out, fused, kernel_initializer=weights, name=name)(inputs)
     if not is_hidden:
-        as_float32 = {"dtype": "float32", "name": f"{name}_float32"}
-        return keras.layers.Activation(activation or "linear", **as_float32)(outputs)
+        return _as_output(outputs, activation, name)
     if batch_norm:
         outputs = batch_normalization(f"{name}_batch_norm")(outputs)
-        outputs = keras.layers.ReLU(name=f"{name}_relu")(outputs)
+        outputs = _activated(outputs, activation, name)
     if dropout:
         outputs = keras.layers.Dropout(dropout, name=f"{name}_dropout")(outputs)
     return outputs
@@ -82,7 +83,7 @@ def convolution(
       inputs: symbolic float [batch, height, width, n_in].
       n_out: number of planes.
       name: name of the layer, as for `dense`.
-      activation: `relu` or `leaky_relu` (0.2) on hidden layers; others as for `dense`.
+      activation: as for `dense`; the slope of `leaky_relu` is 0.2.
       kernel_size: side of the kernel.
       strides: the image becomes smaller (or larger) by this.
       size: height and width to enlarge to, at most `strides` times the inputs'.
@@ -94,6 +95,9 @@ def convolution(
     Returns:
       float [batch, height / strides rounded up, width / strides rounded up, n_out], or of `size`;
       float32 as for `dense`.
+
+    Raises:
+      ValueError: the initializer is unknown.
     """
     layer = keras.layers.Conv2DTranspose if size else keras.layers.Conv2D
     outputs = layer(
@@ -109,13 +113,23 @@ def convolution(
         outputs = keras.layers.Cropping2D(spare, name=f"{name}_crop")(outputs)
     if added is not None:
         outputs = keras.layers.Add(name=f"{name}_added")([outputs, added])
-    if activation not in ("relu", "leaky_relu"):
-        as_float32 = {"dtype": "float32", "name": f"{name}_float32"}
-        return keras.layers.Activation(activation or "linear", **as_float32)(outputs)
+    if activation in OF_OUTPUTS:
+        return _as_output(outputs, activation, name)
     if batch_norm:
         outputs = batch_normalization(f"{name}_batch_norm")(outputs)
+    return _activated(outputs, activation, name)
+
+
+def _as_output(outputs: keras.KerasTensor, activation: str | None, name: str) -> keras.KerasTensor:
+    as_float32 = {"dtype": "float32", "name": f"{name}_float32"}
+    return keras.layers.Activation(activation or "linear", **as_float32)(outputs)
+
+
+def _activated(hidden: keras.KerasTensor, activation: str, name: str) -> keras.KerasTensor:
+    if activation not in ("relu", "leaky_relu"):
+        return keras.layers.Activation(activation, name=f"{name}_{activation}")(hidden)
     slope = 0.2 if activation == "leaky_relu" else 0.0
-    return keras.layers.ReLU(negative_slope=slope, name=f"{name}_relu")(outputs)
+    return keras.layers.ReLU(negative_slope=slope, name=f"{name}_relu")(hidden)
 
 
 def batch_normalization(name: str, dtype: str | None = None) -> keras.layers.Layer:
@@ -230,7 +244,7 @@ def check_sizes(network: keras.Model) -> keras.Model:
     `[z, y]` would be drawn as if nothing were wrong. Inputs times a vector of ones of their size,
     which changes no number, must fit.
     """
-    if len(network.inputs) < 2 or any(len(given.shape) != 2 for given in network.inputs):
+    if len(network.inputs) < 2 or any(len(tensor.shape) != 2 for tensor in network.inputs):
         return network
     inputs = [keras.Input(g.shape[1:], dtype=g.dtype, name=g.name) for g in network.inputs]
     checked = [

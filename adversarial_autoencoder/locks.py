@@ -22,9 +22,9 @@ except ImportError:  # Windows.
     fcntl = None
     import msvcrt
 
+TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 # Windows makes locked bytes unreadable, and the holder's name should stay readable.
 _BEHIND_THE_END = 1 << 30
-_TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
 @contextlib.contextmanager
@@ -43,9 +43,9 @@ def held(path: pathlib.Path, doing: str) -> Iterator[None]:
     """
     with open(path, "a+b") as file:
         try:
-            _lock(file)
+            lock(file)
         except OSError as error:
-            if error.errno in _TAKEN:
+            if error.errno in TAKEN:
                 raise UserError(f"{doing} by {_holder(path)}: stop that one, or wait") from None
             print(
                 f"Warning: {path} cannot be locked ({error.strerror}): see to it that no other "
@@ -63,7 +63,12 @@ def held(path: pathlib.Path, doing: str) -> Iterator[None]:
                 file.truncate(0)
 
 
-def _lock(file: BinaryIO) -> None:
+def lock(file: BinaryIO) -> None:
+    """Locks an open file until it is closed, on Linux and macOS by those that inherit it, too.
+
+    Raises:
+      OSError: its `errno` is one of `TAKEN` where another process holds the lock.
+    """
     if fcntl is None:
         file.seek(_BEHIND_THE_END)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

@@ -234,16 +234,16 @@ def sample_diversity(
       real_labels: int [m], their labels.
       n_per_label: the first N images of each label are used.
 
-    Raises:
-      ValueError: no label has two generated and two real images.
+    Returns:
+      `sample_diversity`; nothing if no label has two generated and two different real images.
     """
     generated = _differences(images, labels, n_per_label)
     real = _differences(real_images, real_labels, n_per_label)
     shared = sorted(generated.keys() & real.keys())
-    if not shared:
-        raise ValueError("sample_diversity: no label has two generated and two real images")
-    ratio = sum(generated[k] for k in shared) / sum(real[k] for k in shared)
-    return {"sample_diversity": ratio}
+    of_generated, of_real = (sum(found[k] for k in shared) for found in (generated, real))
+    if of_real < 1e-9:  # 0, but for rounding.
+        return {}
+    return {"sample_diversity": of_generated / of_real}
 
 
 def _differences(images: np.ndarray, labels: np.ndarray, n_per_label: int) -> dict[int, float]:

@@ -31,7 +31,7 @@ def check(model: Model) -> None:
                 raise UserError(
                     f"no phase trains the layer {layer} of the {network}: {_rename(layer, prefix)}"
                 )
-            if prefix != _prefix(layer) in prefixes:
+            if _prefix(layer) != prefix and _prefix(layer) in prefixes:
                 other = networks[prefixes.index(_prefix(layer))][0]
                 raise UserError(
                     f"the layer {layer} of the {network} is named as the layers of the {other} "

@@ -126,7 +126,7 @@ def manifolds(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     for k in range(model.n_labels if _takes_labels(model) else 1):
         x = model.decode(z, tf.one_hot(tf.fill([len(z)], k), model.n_labels))
         name = f"manifold_{k}" if _takes_labels(model) else "manifold"
-        found[name] = grids.grid(data.as_images(x), SHEET)
+        found[name] = grids.grid(data.as_images(x))
     return found
 
 

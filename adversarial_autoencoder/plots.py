@@ -53,16 +53,10 @@ def scatter(
     Raises:
       ValueError: codes are not 2-D.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     codes, labels = np.asarray(codes, np.float32), np.asarray(labels)
     if codes.ndim != 2 or codes.shape[1] != 2:
         raise ValueError(f"A scatter plot shows codes of 2 dimensions, not {codes.shape[1:]}.")
-    # Figure and canvas without pyplot: no window, no backend chosen for the rest of the program.
-    figure = Figure(figsize=(7.0, 6.0), dpi=150, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes = _new_axes()
     axes.set(aspect="equal", xlabel="z[0]", ylabel="z[1]")
     axes.tick_params(colors="0.35", labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
@@ -78,12 +72,11 @@ def scatter(
     reach = 1.05 * reach or 1.0
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     if len(class_names) <= len(COLOURS):
-        figure.legend(loc="outside right upper", frameon=False, fontsize=10)
+        axes.figure.legend(loc="outside right upper", frameon=False, fontsize=10)
     elif prior is not None:
         axes.legend(loc="upper right", fontsize=9)
-    canvas.draw()
-    canvas.draw()  # Only now the labels have their place: the first time made the axes square.
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    _picture(axes)
+    return _picture(axes)  # Only now the labels have their place: the first made the axes square.
 
 
 def confusion_matrix(
@@ -99,35 +92,18 @@ def confusion_matrix(
     Returns:
       uint8 [900, 1050, 3]. Up to 20 classes have their counts written; only mistakes are shaded.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     n_classes = len(class_names)
     counts = np.zeros([n_classes, n_classes], int)
     np.add.at(counts, (np.asarray(labels), np.asarray(predicted)), 1)
-    mistaken = counts * (1 - np.eye(n_classes, dtype=int))
-    figure = Figure(figsize=(7.0, 6.0), dpi=150, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes = _new_axes()
     # The right ones, a hundred times as many, would leave the mistakes no shade.
-    axes.imshow(mistaken, cmap="Reds", vmin=0, vmax=max(1, 1.3 * mistaken.max()))
-    if n_classes <= 20:
-        for row, column in np.argwhere(counts > 0):
-            weight = "bold" if row == column else "normal"
-            place = {"ha": "center", "va": "center", "fontsize": 9, "weight": weight}
-            axes.text(column, row, str(counts[row, column]), **place)
-    shown = np.unique(np.linspace(0, n_classes - 1, min(n_classes, 52), dtype=int))
-    names = [_as_text(class_names[k]) for k in shown]
-    axes.set_xticks(shown, labels=names)
-    axes.set_yticks(shown, labels=names)
-    axes.tick_params(length=0, labelsize=9 if n_classes <= 20 else 6)
+    mistaken = _draw_counts(axes, counts, np.eye(n_classes, dtype=bool), class_names, class_names)
     axes.set(
         xlabel="predicted",
         ylabel="true",
         title=f"{mistaken.sum()} of {counts.sum()} predicted wrongly ({_share(mistaken, counts)})",
     )
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return _picture(axes)
 
 
 def counts_of_clusters(counts: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
@@ -143,40 +119,75 @@ def counts_of_clusters(counts: np.ndarray, class_names: Sequence[str]) -> np.nda
       uint8 [height, 1050, 3]. Up to 20 classes have their counts written; images outside their
       cluster's most frequent class are shaded.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     counts = np.pad(counts, ((0, 0), (0, len(class_names) - counts.shape[1])))
     n_clusters, n_classes = counts.shape
     order = np.lexsort((-counts.sum(axis=1), counts.argmax(axis=1)))
     order = np.concatenate([order[counts[order].any(axis=1)], order[~counts[order].any(axis=1)]])
     counts = counts[order]
     is_main = np.arange(n_classes) == counts.argmax(axis=1)[:, np.newaxis]
-    others = np.where(is_main, 0, counts)
-    height = float(np.clip(1.5 + 0.28 * n_clusters, 4.0, 10.0))
-    figure = Figure(figsize=(7.0, height), dpi=150, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.imshow(others, cmap="Reds", vmin=0, vmax=max(1, 1.3 * others.max()), aspect="auto")
-    few = n_clusters <= 40 and n_classes <= 20
-    if few:
-        for row, column in np.argwhere(counts > 0):
-            weight = "bold" if is_main[row, column] else "normal"
-            place = {"ha": "center", "va": "center", "fontsize": 9, "weight": weight}
-            axes.text(column, row, str(counts[row, column]), **place)
-    shown = np.unique(np.linspace(0, n_classes - 1, min(n_classes, 52), dtype=int))
-    axes.set_xticks(shown, labels=[_as_text(class_names[k]) for k in shown])
-    rows = np.unique(np.linspace(0, n_clusters - 1, min(n_clusters, 52), dtype=int))
-    axes.set_yticks(rows, labels=[str(k) for k in order[rows]])
-    axes.tick_params(length=0, labelsize=9 if few else 6)
+    axes = _new_axes(height=float(np.clip(1.5 + 0.28 * n_clusters, 4.0, 10.0)))
+    clusters = [str(k) for k in order]
+    others = _draw_counts(axes, counts, is_main, clusters, class_names, aspect="auto")
     axes.set(
         xlabel="label",
         ylabel="cluster",
         title=f"{others.sum()} of {counts.sum()} images are not of their cluster's main class "
         f"({_share(others, counts)})",
     )
+    return _picture(axes)
+
+
+def _new_axes(height: float = 6.0):
+    """The axes of a new figure, seven inches wide."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Figure and canvas without pyplot: no window, no backend chosen for the rest of the program.
+    figure = Figure(figsize=(7.0, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure.add_subplot()
+
+
+def _picture(axes) -> np.ndarray:
+    canvas = axes.figure.canvas
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw_counts(
+    axes,
+    counts: np.ndarray,
+    are_right: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    aspect: str | None = None,
+) -> np.ndarray:
+    """Draws a table; of few cells, with the counts. Those that are not right are shaded.
+
+    Args:
+      axes: where to draw.
+      counts: int [n_rows, n_columns].
+      are_right: bool, of the same shape.
+      rows: their names.
+      columns: their names.
+      aspect: of a cell, as `imshow` takes it.
+
+    Returns:
+      The counts that are not right, and 0 in place of the others.
+    """
+    others = np.where(are_right, 0, counts)
+    axes.imshow(others, cmap="Reds", vmin=0, vmax=max(1, 1.3 * others.max()), aspect=aspect)
+    few = len(rows) <= 40 and len(columns) <= 20
+    if few:
+        for row, column in np.argwhere(counts > 0):
+            weight = "bold" if are_right[row, column] else "normal"
+            place = {"ha": "center", "va": "center", "fontsize": 9, "weight": weight}
+            axes.text(column, row, str(counts[row, column]), **place)
+    for set_ticks, names in ((axes.set_xticks, columns), (axes.set_yticks, rows)):
+        shown = np.unique(np.linspace(0, len(names) - 1, min(len(names), 52), dtype=int))
+        set_ticks(shown, labels=[_as_text(names[k]) for k in shown])
+    axes.tick_params(length=0, labelsize=9 if few else 6)
+    return others
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> str:

@@ -203,15 +203,17 @@ def component_log_densities(name: str, z: tf.Tensor, n_components: int = 10) -> 
 
 
 def nearest_component(name: str, z: tf.Tensor, n_components: int = 10) -> tf.Tensor:
-    """The component under which each code is most likely: int64 [n] in 0..n_components - 1.
+    """The component under which each code is most likely: int64 [n] in 0..n_components - 1, or -1.
 
     Petals differ in place and direction alone, so for them this is the nearest petal, distance
-    counted in standard deviations along and across. With several pairs of dimensions all count.
+    counted in standard deviations along and across. With several pairs of dimensions all count. -1
+    is of codes that no component reaches: on the swiss roll, those whose pairs share no stretch.
 
     Args and errors are those of `component_log_densities`.
     """
-    densities = component_log_densities(name, z, n_components)
-    return tf.argmax(tf.reduce_sum(densities, axis=1), axis=-1)
+    densities = tf.reduce_sum(component_log_densities(name, z, n_components), axis=1)
+    reached = tf.reduce_any(densities > -math.inf, axis=-1)
+    return tf.where(reached, tf.argmax(densities, axis=-1), tf.constant(-1, tf.int64))
 
 
 def on_petal(

@@ -10,7 +10,7 @@ import hashlib
 import os
 import pathlib
 
-from adversarial_autoencoder import judge, probes
+from adversarial_autoencoder import convnets, probes
 from adversarial_autoencoder.datasets import Dataset, Split
 from adversarial_autoencoder.inference import generate, pixels
 
@@ -30,8 +30,8 @@ class Reader:
     Attributes:
       network: float32 images [n, height, width, channels] in [0, 1] to logits [n, n_outputs].
       values: by name, the values that it tells apart, int; its outputs come in their order.
-      accuracy: by name, the share of the data set's test images, of those that tell it (`told`),
-        whose value it reads, 0 to 1.
+      accuracy: by name, the share of the data set's test images, of those that are
+        `informative`, whose value it reads, 0 to 1.
     """
 
     network: keras.Model
@@ -66,11 +66,12 @@ def cached_reader(data: Dataset, cache_dir: str | os.PathLike) -> Reader:
     n_outputs = sum(map(len, values.values()))
 
     def load(path: pathlib.Path) -> Reader:
-        return _with_accuracy(judge.load_network(path, data.image_shape, n_outputs), values, data)
+        network = convnets.load_network(path, data.image_shape, n_outputs)
+        return _with_accuracy(network, values, data)
 
     path = pathlib.Path(cache_dir) / f"reader-{_checksum(data)}.keras"
     what = f"a reader of {', '.join(values)} on {data.name}, some minutes"
-    reader = judge.cached(path, load, lambda: train_reader(data), what)
+    reader = convnets.cached(path, load, lambda: train_reader(data), what)
     shares = ", ".join(f"{name} {share:.2%}" for name, share in reader.accuracy.items())
     print(f"The reader's accuracy on {data.name}'s test images: {shares}.")
     return reader
@@ -88,8 +89,8 @@ def train_reader(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Reader
       n_steps: steps of Adam, with batches of 128.
     """
     values = values_read(data)
-    network = judge.convolutional_network(data.image_shape, sum(map(len, values.values())), seed)
-    known, tells = data.train.factors | data.train.pose, told(data)[0]
+    network = convnets.convolutional_network(data.image_shape, sum(map(len, values.values())), seed)
+    known, tells = data.train.factors | data.train.pose, informative(data)[0]
     targets = {
         name: (
             tf.constant(np.searchsorted(values[name], known[name]), tf.int32),
@@ -106,7 +107,7 @@ def train_reader(data: Dataset, seed: int = 0, n_steps: int = N_STEPS) -> Reader
             total += tf.reduce_mean(losses * tf.gather(weights, rows))
         return total
 
-    judge.fit(network, data.train.images, loss, n_steps, seed)
+    convnets.fit(network, data.train.images, loss, n_steps, seed)
     return _with_accuracy(network, values, data)
 
 
@@ -120,11 +121,11 @@ def values_read(data: Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def told(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def informative(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Returns which images tell each factor and each part of the pose.
 
-    A factor is told where it is visible. A part of the pose is not told by poses in which an
-    identity looks exactly as in one of another value: standing still may belong to any action.
+    A factor: those that show it. A part of the pose: all but the poses in which an identity looks
+    exactly as in one of another value, since standing still may belong to any action.
 
     Returns:
       Of training and of test images, name to bool [n].
@@ -155,7 +156,7 @@ def told(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 def _with_accuracy(network: keras.Model, values: dict[str, np.ndarray], data: Dataset) -> Reader:
     read = Reader(network, values, {})(data.test.images)
-    known, tells = data.test.factors | data.test.pose, told(data)[1]
+    known, tells = data.test.factors | data.test.pose, informative(data)[1]
     accuracy = {
         name: float(np.mean((read[name] == known[name])[tells[name]])) if tells[name].any() else 0.0
         for name in values

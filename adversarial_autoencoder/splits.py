@@ -26,7 +26,8 @@ class Split:
 
     Attributes:
       images: uint8 [n, height, width, channels], channels 1 or 3; an array, or `StreamedImages`.
-      labels: int32 [n], in 0 to n_classes - 1.
+      labels: int32 [n], in 0 to n_classes - 1; before a data set is made of it, int64 and any, as
+        in the file (`checked`).
       factors: what else is known of each image (slant, size, hair, ...), name to array [n].
       pose: what tells the images of one identity apart (action, frame, ...), name to int array [n];
         empty if not known.

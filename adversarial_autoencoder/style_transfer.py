@@ -15,9 +15,8 @@ import tensorflow as tf
 FEATURES = ("slant", "width", "height", "thickness")
 
 _TAIL = 0.02  # Share of the ink beyond each end of its extent.
-_FINER = (
-    2  # Strokes are measured on a finer grid, by this factor: they are two to four pixels wide.
-)
+# Strokes are measured on a finer grid, by this factor: they are two to four pixels wide.
+_FINER = 2
 _BLOCK = 25  # Images measured at a time: 20 MB of distances.
 
 

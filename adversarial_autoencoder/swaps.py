@@ -30,9 +30,9 @@ def measure_true_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics
       - `<name>_reader_accuracy` of each factor and part of the pose: of the reader, on real
         pictures,
       - if that is at least `readers.TRUSTED`, `swap_<name>_accuracy`: the share of swapped images
-        read as showing the factor of s, or the pose of z. Only what is told by the true picture
-        and, of factors, by that of s counts. `reconstructed_<name>_accuracy` is the same of the
-        true pictures' reconstructions.
+        read as showing the factor of s, or the pose of z. Only pictures count of which the true
+        one is `readers.informative` and, of factors, that of s too. `reconstructed_<name>_accuracy`
+        is the same of the true pictures' reconstructions.
     """
     of_s, of_z, true = true_swaps(data.test, evaluation.N_GENERATED)
     if not len(true):
@@ -46,7 +46,7 @@ def measure_true_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics
 
     if not readers.values_read(data):
         return metrics
-    reader, tells = judge.reader, readers.told(data)[1]
+    reader, tells = judge.reader, readers.informative(data)[1]
     read = {"swap": reader(swapped), "reconstructed": reader(reconstructed)}
     for name in read["swap"]:
         metrics[f"{name}_reader_accuracy"] = reader.accuracy[name]

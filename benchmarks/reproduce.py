@@ -18,7 +18,6 @@ was deleted.
 
 import concurrent.futures
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -33,7 +32,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from adversarial_autoencoder import flagfiles, options, runs
+from adversarial_autoencoder import flagfiles, locks, options, runs
 from adversarial_autoencoder.errors import UserError
 
 from absl import flags as absl_flags
@@ -48,7 +47,7 @@ class Jobs:
     def __init__(self, n):
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self.processes, self.received, self.places = [], [], queue.SimpleQueue()
-        self.told = set()  # Ids of processes; at a second signal scripts end without saving.
+        self.signalled = set()  # Ids of processes; at a second signal scripts end without saving.
         for k in range(n):
             # More jobs than cores share them.
             self.places.put(set(cores[k::n] or cores) if n > 1 else None)
@@ -58,12 +57,13 @@ class Jobs:
         cores = self.places.get()
         # In a session of its own Ctrl-C does not reach it twice, from the terminal and from here:
         # at the second signal scripts end without saving.
-        process = subprocess.Popen(command, start_new_session=True, pass_fds=[lock.fileno()])
+        kept = {} if os.name == "nt" else {"pass_fds": [lock.fileno()]}
+        process = subprocess.Popen(command, start_new_session=True, **kept)
         self.processes.append(process)
         with process:
             if cores:
                 os.sched_setaffinity(process.pid, cores)
-            if self.received and process.pid not in self.told:  # It came before the start.
+            if self.received and process.pid not in self.signalled:  # It came before the start.
                 process.send_signal(self.received[0])
             while process.poll() is None:
                 meanwhile()
@@ -75,16 +75,19 @@ class Jobs:
 
     @contextlib.contextmanager
     def signals_passed_on(self):
-        """Sends Ctrl-C, SIGTERM and SIGHUP on to all; `received` lists those that came."""
+        """Sends Ctrl-C, SIGTERM and SIGHUP on to all; `received` lists those that came.
+
+        Under nohup SIGHUP is ignored; Windows has none.
+        """
 
         def pass_on(number, frame):
             self.received.append(number)
             for process in list(self.processes):
-                self.told.add(process.pid)
+                self.signalled.add(process.pid)
                 process.send_signal(number)
 
         numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # Under nohup it is.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             numbers.append(signal.SIGHUP)
         previous = {n: signal.signal(n, pass_on) for n in numbers}
         try:
@@ -128,11 +131,13 @@ class Seed:
             return
         with runs.saving(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = open(self.folder / "lock", "w")
+            lock = open(self.folder / "lock", "wb")
         with lock:
             try:  # Held by the training too, and so where that alone is left after a crash.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                locks.lock(lock)
+            except OSError as error:
+                if error.errno not in locks.TAKEN:
+                    raise
                 raise UserError(f"{self.folder} is in use: stop that process, or wait") from None
             notes, run = self.notes(), self.run()
             if "train" not in notes["done"]:
@@ -187,8 +192,8 @@ def parse(argv):
         raise SystemExit(0)
     flags.results_dir = options.expand_home("results_dir", flags.results_dir)
     if flags.all == bool(flags.recipe):
-        told = "give --recipe=..., a flag file such as those in recipes/, or else --all"
-        raise options.CommandLineError(told)
+        message = "give --recipe=..., a flag file such as those in recipes/, or else --all"
+        raise options.CommandLineError(message)
     numbers = {int(word) for word in flags.seeds if word.isdecimal()}
     if not numbers or len(numbers) < len(flags.seeds):
         raise options.CommandLineError(f"--seeds={','.join(flags.seeds)}: give some like 0,1,2")
@@ -305,16 +310,18 @@ def reproduce(recipe, words, flags):
     complete(seeds, flags)
     check_alike(seeds)
 
-    columns, datasets, commits = {}, {}, {}
+    columns, datasets, commits = {}, set(), set()
     for seed in seeds:
         metrics = read_json(seed.run().metrics) if flags.evaluate else {}
-        datasets[metrics.pop("dataset", "")] = commits[metrics.pop("commit", "")] = True
+        datasets.add(metrics.pop("dataset", ""))
+        commits.add(metrics.pop("commit", ""))
         figures = {k: v for k, v in metrics.items() if not k.endswith("_standard_error")}
         minutes = seed.notes()["minutes"]["train"]
         columns[seed.number] = figures | {"minutes of training": minutes}
     print(f"\n{table(columns)}")
     if flags.evaluate:
-        print(f"\nData set: {', '.join(datasets)}. Commit: {', '.join(commits) or 'unknown'}.")
+        names, sources = (", ".join(sorted(found)) for found in (datasets, commits))
+        print(f"\nData set: {names}. Commit: {sources or 'unknown'}.")
 
 
 def main(argv):
@@ -324,7 +331,7 @@ def main(argv):
         recipes = sorted((ROOT / "recipes").glob("*.txt"))
     for recipe in map(pathlib.Path, recipes):
         if flags.dry_run:
-            read_recipe(recipe, words)  # Raises what is to be told before hours of training.
+            read_recipe(recipe, words)  # What is wrong with it is said before hours of training.
             print(summary(recipe))
         else:
             reproduce(recipe, words, flags)

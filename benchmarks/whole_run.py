@@ -31,7 +31,8 @@ def main(words):
         to_training = time.perf_counter() - start
         if process.wait():
             sys.exit(process.returncode)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1024**3
     print(f"From command to 50 steps done: {to_training:.1f} s")
     print(f"Peak memory: {peak:.2f} GiB")
 

@@ -12,7 +12,6 @@ showed when it was last run stays while its code is the same.
 """
 
 import argparse
-import ast
 import base64
 import copy
 import io
@@ -172,7 +171,7 @@ def notebook(part: int, root: pathlib.Path | None = None) -> str:
     """
     root = root or DOCS.parent
     (script,) = (path.stem for path in root.glob(f"part{part}_*.py"))
-    pieces = pieces_of((root / f"{script}.py").read_text(encoding="utf-8"))
+    pieces = make_pages.named_pieces((root / f"{script}.py").read_text(encoding="utf-8"))
     page = (root / "docs" / f"part{part}.md").read_text(encoding="utf-8")
     title, *sections = re.split(r"^(?=## )", page, flags=re.M)
     names = [section.splitlines()[0].removeprefix("## ") for section in sections]
@@ -231,9 +230,8 @@ def story_cells(name: str, section: str, part: int, script: str, pieces: dict) -
         for piece in found["names"].split(", "):
             if piece not in pieces:
                 raise ValueError(f"{script}.py has no {piece}")
-            of_class, source = pieces[piece]
-            names.append(".".join(filter(None, [script, of_class, piece])))
-            sources.append(source)
+            names.append(f"{script}.{pieces[piece].path}")
+            sources.append("".join(pieces[piece].lines))
         if names == [f"{script}.DEFAULTS"]:
             cells.append(code(f"{name}-{len(cells)}", names[0]))
         else:
@@ -315,30 +313,6 @@ def calls(pieces: list[str]) -> str:
     """`show(...)`, on one line where it fits."""
     line = f"show({', '.join(pieces)})"
     return line if len(line) <= 100 else "show(\n    " + ",\n    ".join(pieces) + ",\n)"
-
-
-def pieces_of(source: str) -> dict[str, tuple[str | None, str]]:
-    """Of each method, function and setting of a script its class, if it has one, and its code.
-
-    Of several methods of a name it is the first.
-    """
-    lines_of = source.splitlines(keepends=True)
-    found = {}
-
-    def add(name, of_class, node):
-        begin = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
-        found.setdefault(name, (of_class, "".join(lines_of[begin - 1 : node.end_lineno])))
-
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.ClassDef):
-            for each in node.body:
-                if isinstance(each, ast.FunctionDef):
-                    add(each.name, node.name, each)
-        elif isinstance(node, ast.FunctionDef):
-            add(node.name, None, node)
-        elif isinstance(node, ast.Assign):
-            add(ast.unparse(node.targets[0]), None, node)
-    return found
 
 
 def shown_code(sources: list[str]) -> dict:

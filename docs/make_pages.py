@@ -25,6 +25,7 @@ import io
 import pathlib
 import re
 import sys
+from typing import NamedTuple
 
 DOCS = pathlib.Path(__file__).resolve().parent
 BLOCK = re.compile(
@@ -33,6 +34,13 @@ BLOCK = re.compile(
 )
 FLAGS = re.compile(r"^<!-- flags -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
 HELP_LINE = re.compile(r"  --(?P<name>\w+) +(?P<meaning>.*) \(default: (?P<default>.*)\)")
+
+
+class Piece(NamedTuple):
+    """A function, method or assignment: its name, of a method `<class>.<name>`, and its lines."""
+
+    path: str
+    lines: list[str]
 
 
 def page_as_it_should_be(text: str, root: pathlib.Path | None = None) -> str:
@@ -58,38 +66,40 @@ def page_as_it_should_be(text: str, root: pathlib.Path | None = None) -> str:
     return text
 
 
-def named_pieces(source: str) -> dict[str, list[str]]:
-    """Returns the lines of each function, method and assignment of a script, by its name.
+def named_pieces(source: str) -> dict[str, Piece]:
+    """Returns each function, method and assignment of a script, by its name.
 
     Of equal names in several classes, the first is meant.
     """
     tree, lines, pieces = ast.parse(source), source.splitlines(keepends=True), {}
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    for node in [*tree.body, *(node for each in classes for node in each.body)]:
-        if isinstance(node, ast.FunctionDef):
-            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-            name = node.name
-        elif isinstance(node, ast.Assign):
-            first, name = node.lineno, ast.unparse(node.targets[0])
-        else:
-            continue
-        pieces.setdefault(name, lines[first - 1 : node.end_lineno])
+    for of_class, nodes in [("", tree.body), *((each.name, each.body) for each in classes)]:
+        for node in nodes:
+            if isinstance(node, ast.FunctionDef):
+                first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+                name = node.name
+            elif isinstance(node, ast.Assign):
+                first, name = node.lineno, ast.unparse(node.targets[0])
+            else:
+                continue
+            path = f"{of_class}.{name}".lstrip(".")
+            pieces.setdefault(name, Piece(path, lines[first - 1 : node.end_lineno]))
     return pieces
 
 
-def code(names: list[str], pieces: dict[str, list[str]]) -> str:
+def code(names: list[str], pieces: dict[str, Piece]) -> str:
     """Returns the named pieces, a blank line between two."""
     missing = [name for name in names if name not in pieces]
     if missing:
         raise ValueError(f"the script has no {', '.join(missing)}")
-    return "\n".join("".join(pieces[name]) for name in names)
+    return "\n".join("".join(pieces[name].lines) for name in names)
 
 
-def diff(names: list[str], old: dict[str, list[str]], new: dict[str, list[str]]) -> str:
+def diff(names: list[str], old: dict[str, Piece], new: dict[str, Piece]) -> str:
     """Returns what changes in the named pieces, each under a line `@@ name @@`."""
     found = []
     for name in names:
-        before, after = old.get(name, []), new.get(name, [])
+        before, after = (pieces[name].lines if name in pieces else [] for pieces in (old, new))
         if before == after:
             raise ValueError(f"nothing changes in {name}, or neither script has it")
         heading = f"@@ {name} @@\n"

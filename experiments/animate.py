@@ -14,6 +14,7 @@ walk/front. A character is a picture, or a test character's number, from 0.
 """
 
 import contextlib
+import csv
 import pathlib
 
 from adversarial_autoencoder import animation, datasets, display, options, runs, sprites
@@ -31,8 +32,10 @@ class Characters:
         lines = [line.removeprefix("--").partition("=") for line in run.flag_lines()]
         kept = {name: value for name, _, value in lines}
         self.name = dataset or kept.get("dataset", "auto")
-        unseen = [name for name in kept.get("unseen", "").split(",") if name]
-        self.where = {"data_dir": kept.get("data_dir"), "by_identity": True, "unseen": unseen}
+        self.where = {"data_dir": kept.get("data_dir"), "by_identity": True}
+        if dataset in (None, kept.get("dataset")):
+            self.where["unseen"] = next(csv.reader([kept.get("unseen", "")]), [])
+            self.where["image_size"] = int(kept.get("image_size", 0))
         self.split = None
 
     def of(self, number):

@@ -2,11 +2,10 @@
 
 The code is W_C y + z, and the columns of W_C, the cluster heads, keep apart (Makhzani et al. 2015,
 section 7). In two dimensions it is a map with an island for each label, known or, with
-`--n_clusters`, made up. `--vat_radius` adds virtual adversarial training (Miyato et al. 2018).
+`--n_clusters=20`, made up. `--vat_radius` adds virtual adversarial training (Miyato et al. 2018).
 
     python experiments/dimensionality_reduction.py --train   trains, into Results/Dimensionality/
     python experiments/dimensionality_reduction.py           draws the newest run's pictures again
-    python experiments/dimensionality_reduction.py --train --n_clusters=20   without labels
 """
 
 import functools
@@ -62,15 +61,15 @@ def encoder(dense, data, flags):
 
 def decoder(dense, data, flags):
     """Codes [batch, z_dim] to images, flat [batch, input_dim] in [0, 1]."""
-    code = keras.Input([flags.z_dim], name="code")
-    hidden = dense(code, flags.n_l1, "d_dense_1", "relu")
+    z = keras.Input([flags.z_dim], name="z")
+    hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
     x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
-    return keras.Model(code, x, name="decoder")
+    return keras.Model(z, x, name="decoder")
 
 
 def discriminator(dense, data, flags):
-    """Labels and codes or prior samples [batch, z_dim] to logits [batch, 1]: is it the prior's?"""
+    """Labels [batch, n_classes] and codes [batch, z_dim] to logits [batch, 1]: is z the prior's?"""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
     hidden = keras.layers.Concatenate()([y, z]) if flags.conditional_discriminator else z
@@ -102,9 +101,9 @@ class AdversarialAutoencoder(model.Model):
             data = clusters.as_classes(data, flags.n_clusters)
             self.cluster, self.classify = self.classify, None
         super().__init__(data, flags)
-        n_labeled = 0 if flags.n_clusters else flags.n_labeled
-        labeled = datasets.labeled_subset(data.train, n_labeled, flags.seed)
-        self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
+        if not flags.n_clusters:
+            labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
+            self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
 
         dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
         encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
@@ -212,7 +211,7 @@ class AdversarialAutoencoder(model.Model):
 
     def sample_label_prior(self, n, step):
         seed = randomness.stateless_seed(self.flags.seed, "prior of labels", step)
-        return priors.categorical(n, self.labeled.n_classes, seed)
+        return priors.categorical(n, self.n_labels, seed)
 
     def encode(self, x):
         return self.encoder(x)[1]
@@ -233,8 +232,7 @@ class AdversarialAutoencoder(model.Model):
 
     def pictures(self, data):
         """The decoder's images over the map; without labels, clusters against labels."""
-        found = clusters.pictures(self, data) if self.flags.n_clusters else {}
-        return found | pictures.manifolds(self, data)
+        return clusters.pictures(self, data) | pictures.manifolds(self, data)
 
 
 def define_flags(flags):

@@ -277,7 +277,7 @@ class AdversarialAutoencoder(model.Model):
         )
 
     def disentangle(self, step):
-        weights = self.flags
+        flags = self.flags
         x1, x1_other, x2, y1, y2 = self.triplets.triplets(step)
 
         # The codes of a triplet, and the images decoded from z of x1 with s of each of the three.
@@ -299,24 +299,24 @@ class AdversarialAutoencoder(model.Model):
         # Encoder and decoder learn to reconstruct x1, also by the s of another image of its
         # identity, and to fool the adversary.
         with tape:
-            kind = weights.reconstruction_loss
+            kind = flags.reconstruction_loss
             autoencoder_loss = losses.reconstruction(x1, x11, kind)
             swap_loss = losses.reconstruction(x1, x11_other, kind)
             kl_loss = losses.kl_to_standard_normal(mean, stddev)
-            loss = weights.reconstruction_weight * autoencoder_loss
-            loss += weights.swap_weight * swap_loss
+            loss = flags.reconstruction_weight * autoencoder_loss
+            loss += flags.swap_weight * swap_loss
             loss += self.kl_weight(step) / x1.shape[1] * kl_loss
             generator_loss = tf.constant(0.0)
-            if weights.adversarial_weight:
+            if flags.adversarial_weight:
                 generator_loss = losses.generator(self.discriminator([y2, x12], training=True))
-                loss += weights.adversarial_weight * generator_loss
-            if weights.sampled_weight:
+                loss += flags.adversarial_weight * generator_loss
+            if flags.sampled_weight:
                 z = self.sample_prior(len(x1), step)
                 sampled = self.decoder([next_one(s1), z], training=True)
                 logits = self.discriminator([y2, sampled], training=True)
-                loss += weights.sampled_weight * losses.generator(logits)
+                loss += flags.sampled_weight * losses.generator(logits)
             dependence = losses.dependence(means, identity)
-            loss += weights.dependence_weight * dependence
+            loss += flags.dependence_weight * dependence
         gradients = tape.gradient(loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
@@ -373,11 +373,13 @@ class AdversarialAutoencoder(model.Model):
         return self.all_losses({"Classification Loss": loss})
 
     def all_losses(self, found):
-        """The losses of a step, with 0 for those of the other step of two."""
+        """The losses of a step; of two steps, with 0 for those of the other one."""
+        if not self.specified:
+            return found
+        # Both must return the same names: one that is added to a step is added here too.
         names = ["Autoencoder Loss", "Swap Loss", "KL Loss", "Generator Loss"]
         names += ["Discriminator Loss", "Discriminator Accuracy", "Dependence Loss"]
-        names += ["Classification Loss"] if self.specified else []
-        return {name: found.get(name, tf.constant(0.0)) for name in names}
+        return dict.fromkeys([*names, "Classification Loss"], tf.constant(0.0)) | found
 
     def sample_prior(self, n, step, purpose="prior"):
         seed = randomness.stateless_seed(self.flags.seed, purpose, step)

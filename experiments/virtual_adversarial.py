@@ -58,7 +58,7 @@ def encoder(dense, data, flags):
 
 
 def decoder(dense, data, flags):
-    """Class probabilities and codes [batch, z_dim] to images, flat [batch, input_dim] in [0, 1]."""
+    """Class probabilities [batch, n_classes], codes [batch, z_dim] to images [batch, input_dim]."""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
     hidden = keras.layers.Concatenate()([y, z])
@@ -69,7 +69,7 @@ def decoder(dense, data, flags):
 
 
 def discriminator(dense, data, flags):
-    """Labels and codes or prior samples [batch, z_dim] to logits [batch, 1]: is it the prior's?"""
+    """Labels [batch, n_classes] and codes [batch, z_dim] to logits [batch, 1]: is z the prior's?"""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
     hidden = keras.layers.Concatenate()([y, z]) if flags.conditional_discriminator else z

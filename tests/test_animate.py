@@ -114,6 +114,18 @@ def test_an_action_of_the_data_set_drives_in_the_order_of_its_frames(run, tmp_pa
     assert len(frames) == 4
 
 
+def test_characters_are_loaded_as_the_run_s_were_and_others_as_they_are(monkeypatch):
+    lines = ["--dataset=faces/", "--data_dir=there", "--image_size=64", '--unseen=A,"b,c"']
+    run = types.SimpleNamespace(flag_lines=lambda: lines)
+    loaded = []
+    monkeypatch.setattr(animate.datasets, "load", lambda name, **words: loaded.append(words))
+    for dataset in (None, "faces/", "other"):
+        with pytest.raises(AttributeError):  # Nothing was loaded.
+            animate.Characters(run, dataset).of(0)
+    own = {"data_dir": "there", "by_identity": True, "unseen": ["A", "b,c"], "image_size": 64}
+    assert loaded == [own, own, {"data_dir": "there", "by_identity": True}]
+
+
 def test_a_gif_drives_and_only_as_far_as_asked(run, tmp_path):
     animation.save_gif(tmp_path / "in.gif", [picture(9, g) for g in (50, 90, 70, 60)], 10, 2)
     words = (f"--driver={tmp_path / 'in.gif'}", "--character=0", "--n_frames=3")

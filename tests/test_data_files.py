@@ -84,6 +84,11 @@ def test_pose_and_what_is_visible_are_cut_with_their_images(tmp_path):
         ({"pose_test": np.full((12, 1), 0.5)}, "pose_test must be integers"),
         ({"visible_test": np.ones((12, 1))}, "visible_test must be true or false"),
         ({"visible_train": np.ones((4, 1)) > 0}, r"visible_train has shape \(4, 1\)"),
+        ({"pose_names": ["hair"]}, "hair stands in factor_names and in pose_names: rename one"),
+        (
+            {"pose_names": ["a", "a"], "pose_train": np.ones((48, 2), int)},
+            "pose_names has a twice: rename one",
+        ),
     ],
 )
 def test_poses_that_do_not_fit_are_an_error(changes, told, tmp_path):

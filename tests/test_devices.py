@@ -87,8 +87,32 @@ def test_a_batch_that_does_not_divide_is_an_error():
         devices.start(flags("--devices=3"))
 
 
-def test_more_gpus_than_there_are_are_an_error(monkeypatch):
+@pytest.fixture
+def visible(monkeypatch):
+    """The GPUs, of the two that are there, that TensorFlow was told to use."""
+    seen = []
     monkeypatch.setattr(devices.tf.config, "list_physical_devices", lambda kind: ["a", "b"])
+    monkeypatch.setattr(
+        devices.tf.config, "set_visible_devices", lambda chosen, kind: seen.append(chosen)
+    )
+    return seen
+
+
+def test_gpus_that_are_not_asked_for_are_left_alone(visible, monkeypatch):
+    assert devices.start(flags("--devices=1")) is None
+    assert visible == [["a"]]
+
+    def too_late(chosen, kind):
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(devices.tf.config, "set_visible_devices", too_late)
+    monkeypatch.setattr(devices.tf.config, "list_logical_devices", lambda kind: ["a"])
+    assert devices.start(flags("--devices=1")) is None
+    with pytest.raises(UserError, match="--devices=2, but TensorFlow has already started"):
+        devices.start(flags("--devices=2"))
+
+
+def test_more_gpus_than_there_are_are_an_error(visible):
     with pytest.raises(UserError, match="--devices=4, but TensorFlow sees 2 GPUs"):
         devices.start(flags("--devices=4"))
     with pytest.raises(UserError, match="--batch_size=101 .* 2 devices"):

@@ -66,6 +66,12 @@ def step_of(data, shift, *words):
     return [np.array(v) for v in variables(model)]
 
 
+def test_with_clusters_no_labelled_images_are_kept(data):
+    model = build(data, "--n_clusters=5")
+    assert not hasattr(model, "labeled")
+    assert model.sample_label_prior(7, STEP).shape == (7, 5)
+
+
 def test_with_clusters_labels_have_no_part_in_training(data):
     words = ("--n_clusters=5", "--vat_radius=1")
     for a, b in zip(step_of(data, 0, *words), step_of(data, 1, *words), strict=True):

@@ -1,6 +1,8 @@
 """Measures of two codes on a model whose answers are known."""
 
-from adversarial_autoencoder import datasets, disentanglement, evaluation
+import dataclasses
+
+from adversarial_autoencoder import datasets, disentanglement, evaluation, judge
 
 import numpy as np
 import pytest
@@ -63,6 +65,16 @@ def test_an_ideal_model_swaps_as_asked(alternating):
 
 def test_of_unseen_identities_no_classifier_is_asked(alternating):
     metrics = disentanglement.measure_swaps(Ideal(), alternating["unseen"], None)
+    assert metrics.keys() == {"reconstruction_mse_with_others_z"}
+
+
+def test_of_a_single_unseen_identity_nothing_is_swapped_and_the_rest_is_measured(
+    alternating, tmp_path
+):
+    data = alternating["unseen"]
+    test = data.test[data.test.labels == 4]
+    data = dataclasses.replace(data, test=test, held_out=test)
+    metrics = disentanglement.measure_swaps(Ideal(), data, judge.Judge(data, tmp_path))
     assert metrics.keys() == {"reconstruction_mse_with_others_z"}
 
 

@@ -379,6 +379,13 @@ def test_two_steps_teach_s_first_and_then_freeze_it(data, one_convolution):
     np.testing.assert_array_equal(model.encoder(x)[0], model.specified(x))
 
 
+def test_a_loss_that_is_added_is_among_those_of_the_step(data, one_convolution):
+    added = {"Swap Loss": tf.constant(1.0), "Loss of One's Own": tf.constant(2.0)}
+    assert build(data).all_losses(added) == added
+    found = build(data, "--pretraining_epochs=1").all_losses(added)
+    assert found == {**dict.fromkeys(found, tf.constant(0.0)), **added} and len(found) == 9
+
+
 def test_the_divergence_is_that_of_gaussians():
     mean, stddev = tf.constant([[0.0, 1.0]]), tf.constant([[1.0, 0.5]])
     wanted = 0.5 * (1 + 0.25 - 1 - np.log(0.25))

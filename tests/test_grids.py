@@ -36,6 +36,12 @@ def test_a_grid_keeps_every_pixel_of_colour_images():
     np.testing.assert_array_equal(picture[5:10, 4:8], batch[3])
 
 
+@pytest.mark.parametrize("n, n_columns", [(1, 1), (4, 2), (5, 3), (400, 20)])
+def test_without_a_number_of_columns_a_grid_is_a_square(n, n_columns):
+    batch = plain(np.arange(n) % 256)
+    np.testing.assert_array_equal(grids.grid(batch), grids.grid(batch, n_columns))
+
+
 def test_floats_become_bytes_by_rounding_and_clipping():
     batch = np.reshape([-0.5, 0.0, 0.4999, 1.0, 1.5], (1, 1, 5, 1)).astype(np.float32)
     np.testing.assert_array_equal(grids.grid(batch, 1)[0, :, 0], [0, 0, 127, 255, 255])

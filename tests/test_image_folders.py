@@ -1,5 +1,7 @@
 """The user's own folder of images by class."""
 
+import pathlib
+
 from adversarial_autoencoder import datasets, image_folders
 from adversarial_autoencoder.errors import UserError
 
@@ -47,6 +49,16 @@ def test_folders_train_and_test_say_what_is_for_testing(tmp_path):
         image_folders.read(str(tmp_path))
 
 
+@pytest.mark.parametrize("loose", [0, 3])
+def test_a_folder_of_test_images_without_classes_is_told(loose, tmp_path):
+    fill(tmp_path / "train", n=12)
+    (tmp_path / "test").mkdir()
+    for k, image in enumerate(images(loose)):
+        write(tmp_path / "test" / f"{k}.png", image[..., np.newaxis])
+    with pytest.raises(UserError, match="test has no folder with images: put .* in .*train"):
+        datasets.load(str(tmp_path))
+
+
 def test_a_relative_name_is_a_folder_where_it_holds_images(tmp_path, monkeypatch):
     fill(tmp_path / "cifar10")
     (tmp_path / "emnist" / "letters").mkdir(parents=True)
@@ -80,17 +92,32 @@ def test_other_files_are_named_and_passed_over(tmp_path, capsys):
     fill(tmp_path)
     (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / "ant" / ".DS_Store").write_text("nor this")
+    fill(tmp_path, classes=(".ipynb_checkpoints",), n=1)
     (tmp_path / "empty").mkdir()
     dataset = datasets.load(str(tmp_path))
     assert dataset.class_names == ("ant", "bee", "crow")
     assert "Passed over" in (told := capsys.readouterr().err)
-    assert "ant/.DS_Store, empty, notes.txt." in told
+    assert ".ipynb_checkpoints, ant/.DS_Store, empty, notes.txt." in told
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path):
     fill(tmp_path)
     (tmp_path / "bee" / "broken.png").write_bytes(b"no image")
     with pytest.raises(UserError, match="bee/broken.png cannot be read as an image"):
+        datasets.load(str(tmp_path))
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    fill(tmp_path)
+    iterdir = pathlib.Path.iterdir
+
+    def refuse(path):
+        if path.name == "bee":
+            raise PermissionError(13, "Permission denied")
+        return iterdir(path)
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", refuse)
+    with pytest.raises(UserError, match=r"bee cannot be read \(Permission denied\): change who"):
         datasets.load(str(tmp_path))
 
 

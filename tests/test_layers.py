@@ -100,6 +100,31 @@ def test_batch_normalization_stands_in_front_of_the_relu_of_hidden_layers():
     assert (np.array(model.get_layer("e_dense_1_relu").output.shape) == [None, 400]).all()
 
 
+@pytest.mark.parametrize("activation", ["relu", "elu", "leaky_relu", "tanh", "sigmoid", None])
+def test_layers_of_any_activation_but_those_of_outputs_are_hidden(activation):
+    """Hidden layers have batch normalization and dropout, outputs are activated in float32."""
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    is_output = activation in ("tanh", "sigmoid", None)
+    x, image = keras.Input([30]), keras.Input([4, 4, 1])
+    outputs = layers.dense(x, 7, "e_dense", activation, batch_norm=True, dropout=0.5)
+    shape = {"kernel_size": 3, "strides": 2}
+    convolved = layers.convolution(image, 2, "e_conv", activation, batch_norm=True, **shape)
+    networks = [keras.Model(x, outputs), keras.Model(image, convolved)]
+    names = {layer.name for network in networks for layer in network.layers}
+    of_hidden = {"e_dense_batch_norm", "e_dense_dropout", "e_conv_batch_norm"}
+    assert names & of_hidden == (set() if is_output else of_hidden)
+    for network in networks:
+        assert network.output.dtype == ("float32" if is_output else "bfloat16")
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_hidden_layer_has_its_own_activation_with_and_without_normalization(batch_norm):
+    x = keras.Input([30])
+    hidden = layers.dense(x, 40, "e_dense", "elu", batch_norm=batch_norm, initializer="he")
+    y = keras.Model(x, hidden)(np.random.default_rng(0).normal(size=[50, 30])).numpy()
+    assert y.max() > 1 and -1 < y.min() < -0.5
+
+
 def gaussian_encoder(**settings):
     """An encoder of 30 numbers to 3-D codes, and the networks that give its mean and spread."""
     x = keras.Input([30], name="x")

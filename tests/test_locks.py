@@ -72,7 +72,7 @@ def test_where_there_are_no_locks_a_warning_says_so(tmp_path, monkeypatch, capsy
     def no_locks(file):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(locks, "_lock", no_locks)
+    monkeypatch.setattr(locks, "lock", no_locks)
     with locks.held(tmp_path / "lock", ""):
         pass
     (line,) = capsys.readouterr().err.splitlines()

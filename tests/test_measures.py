@@ -211,8 +211,14 @@ def test_labels_without_two_images_do_not_count_towards_diversity(rng):
         images, np.array([0, 0, 1, 2, 2]), images, np.array([0, 0, 1, 1, 2])
     )
     assert metrics["sample_diversity"] == pytest.approx(1)
-    with pytest.raises(ValueError, match="no label"):
-        measures.sample_diversity(images, np.arange(5), images, np.arange(5))
+
+
+def test_without_two_different_real_images_of_a_label_there_is_no_diversity(rng):
+    images, labels = rng.random([6, 4]), np.arange(6) % 2
+    assert measures.sample_diversity(images, labels, images, np.arange(6)) == {}
+    alike = images[[0, 1, 0, 1, 0, 1]]
+    assert measures.sample_diversity(images, labels, alike, labels) == {}
+    assert measures.sample_diversity(alike, labels, images, labels)["sample_diversity"] < 1e-6
 
 
 # Nearest neighbours.

@@ -103,6 +103,12 @@ def test_a_labelled_sample_is_nearest_to_its_own_component(name, n_components):
     assert np.mean(nearest.numpy() == labels) > 1 - overlap
 
 
+def test_a_code_whose_pairs_lie_on_different_stretches_is_of_no_component():
+    inner, outer = (priors.on_roll([position]).numpy() for position in (0.16, 0.95))
+    z = np.concatenate([np.hstack(pairs) for pairs in ((inner, inner), (inner, outer))])
+    np.testing.assert_array_equal(priors.nearest_component("swiss_roll", z), [1, -1])
+
+
 @pytest.mark.parametrize("name", priors.WITH_COMPONENTS)
 def test_pairs_of_dimensions_share_a_label_and_are_independent_without(name):
     labels = np.arange(20_000) % 10

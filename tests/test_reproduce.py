@@ -272,6 +272,14 @@ def test_where_one_of_two_jobs_fails_the_others_are_not_begun(setting):
     assert {call[1] for call in setting.calls()} <= {"--seed=0", "--seed=1"}
 
 
+def test_where_there_is_no_hangup_signal_the_others_are_passed_on(monkeypatch):
+    monkeypatch.delattr(signal, "SIGHUP")  # As on Windows.
+    jobs = reproduce.Jobs(1)
+    with jobs.signals_passed_on():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert jobs.received == [signal.SIGTERM]
+
+
 def test_ctrl_c_in_a_terminal_reaches_the_script_once(setting):
     setting.mode("wait for a signal")
     command = [sys.executable, str(ROOT / "benchmarks" / "reproduce.py"), *setting.words()[1:]]

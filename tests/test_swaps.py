@@ -156,7 +156,7 @@ def test_where_nothing_can_be_read_the_error_alone_is_measured(data):
 
 
 def test_what_looks_alike_in_two_actions_tells_neither(data):
-    for split, told in zip((data.train, data.test), readers.told(data), strict=True):
+    for split, told in zip((data.train, data.test), readers.informative(data), strict=True):
         action, frame = split.pose.values()
         np.testing.assert_array_equal(told["action"], (frame == 1) | (action == 2))
         assert told["frame"].all()
@@ -170,7 +170,7 @@ def test_a_reader_learns_factors_and_pose_once_per_data_set(data, tmp_path, monk
     assert first.accuracy.keys() == {"hat", "action", "frame"}
     assert first.accuracy["frame"] > 0.9 and first.accuracy["action"] > 0.9
     read = first(data.test.images)
-    told = readers.told(data)[1]["hat"]
+    told = readers.informative(data)[1]["hat"]
     np.testing.assert_array_equal(read["hat"][told], data.test.factors["hat"][told])
     monkeypatch.setattr(readers, "train_reader", None)
     again = readers.cached_reader(data, tmp_path)

@@ -53,8 +53,8 @@ def described(model: Model, data: Dataset) -> dict:
     share = np.linspace(0, 1, STEPS, endpoint=False, dtype=np.float32)[:, np.newaxis]
     cells = [_thinned(test.images)]
     for here, there in zip(z, np.roll(z, -1, axis=0), strict=True):
-        way = here + share * (there - here)
-        x = model.decode_both(np.tile(s, [STEPS, 1]), way.repeat(n, axis=0))
+        path_of_z = here + share * (there - here)
+        x = model.decode_both(np.tile(s, [STEPS, 1]), path_of_z.repeat(n, axis=0))
         if not np.isfinite(x).all():
             raise DoesNotFit("its decoder gives numbers that are not finite")
         cells.append(_thinned(grids.as_uint8(data.as_images(x))))
