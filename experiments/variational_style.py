@@ -35,8 +35,8 @@ DEFAULTS = dict(
     learning_rate=0.001,
     beta1=0.5,
     prior_stddev=1.0,
-    n_epochs=32,
-    learning_rate_drops="24,29",
+    n_epochs=48,
+    learning_rate_drops="36,44",
 )
 UNUSED = ("encoder", "generator_rate")
 
@@ -179,7 +179,7 @@ def define_flags(flags):
     options.number(flags, "generator_weight", 0.02, "of fooling the discriminator")
     options.number(flags, "kl_start", 1.5, "weight of KL(z || N(0, 1)) / n_pixels at the start")
     options.number(flags, "kl_weight", 0.08, "the weight to which it falls")
-    options.number(flags, "kl_epochs", 20.8, "epochs in which it falls")
+    options.number(flags, "kl_epochs", 31.2, "epochs in which it falls")
 
 
 def main(argv):
