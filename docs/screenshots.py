@@ -29,11 +29,12 @@ from PIL import Image
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDTH, HEIGHT = 1280, 860  # Of the window, in pixels; higher where a picture is.
+SMOOTH = "&_smoothingWeight=0.9"
 # Of each part: TensorBoard's page, the tags to show there, and how far down the picture goes.
 SHOTS = {
     "part1": (("histograms", ".", 455), ("projector", "", 860)),
-    "part2": (("scalars", "Loss", 770), ("histograms", ".", 455)),
-    "part3": (("images", "styles", 720), ("projector", "", 860)),
+    "part2": (("scalars", "Loss" + SMOOTH, 770), ("histograms", ".", 455)),
+    "part3": (("images", "styles", 720), ("histograms", ".", 455), ("projector", "", 860)),
     "part4": (("scalars", "Loss|Validation", 1045), ("histograms", ".", 685)),
     "runs": (("scalars", "Loss", 705),),
 }
