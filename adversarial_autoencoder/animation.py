@@ -227,9 +227,9 @@ def _open(driver: str) -> Iterator[np.ndarray]:
     if camera and not os.path.exists(driver):
         return _video_frames(driver, int(camera[1] or 0))
     path = pathlib.Path(driver)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder_frames(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"{driver} does not exist: {DRIVERS}")
     return (_picture_frames if path.suffix.lower() in PICTURES else _video_frames)(driver)
 

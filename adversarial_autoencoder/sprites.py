@@ -68,7 +68,7 @@ class Sheets:
             another size than the first.
         """
         folder = pathlib.Path(folder)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise UserError(f"--sheets={folder} is no folder: give the one with {LAYERS[0]}/, …")
         self.cells: dict[str, np.ndarray] = {}
         self.names: dict[str, list[str]] = {}

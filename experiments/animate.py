@@ -15,6 +15,7 @@ walk/front. A character is a picture, or a test character's number, from 0.
 
 import contextlib
 import csv
+import os
 import pathlib
 
 from adversarial_autoencoder import animation, datasets, display, options, runs, sprites
@@ -77,7 +78,7 @@ def as_colours(images):
 def frames_of(driver, characters, number):
     """The driver's frames: of a test character's action, or of what lies in a file."""
     action, slash, direction = driver.partition("/")
-    if action in sprites.ACTIONS and not pathlib.Path(driver).exists():
+    if action in sprites.ACTIONS and not os.path.exists(driver):
         direction = direction if slash else "front"
         if direction not in sprites.DIRECTIONS:
             raise UserError(
@@ -89,10 +90,10 @@ def frames_of(driver, characters, number):
 
 
 def picture_of(character, characters):
-    if character.isdecimal() and not pathlib.Path(character).exists():
+    if character.isdecimal() and not os.path.exists(character):
         return as_colours(characters.picture(int(character[:9]))[np.newaxis])[0]
     path = options.expand_home("character", character)
-    if not pathlib.Path(path).is_file():
+    if not os.path.isfile(path):
         raise UserError(
             f"--character={character} does not exist: give a picture or a test character's number"
         )
@@ -119,7 +120,7 @@ def main(argv):
         missing = "character" if flags.driver else "driver"
         raise UserError(f"--{missing} is missing (--help has examples)")
     output = pathlib.Path(options.expand_home("output", flags.output))
-    if output.suffix.lower() != ".gif" or not output.parent.is_dir():
+    if output.suffix.lower() != ".gif" or not os.path.isdir(output.parent):
         raise UserError(f"--output={output} must be a .gif in a folder that is there")
     where = (options.expand_home(name, flags[name].value) for name in ("results_dir", "run"))
     results_dir, path = where

@@ -11,6 +11,7 @@ each sheet. Every picture has its character (`y_*`), attributes (`factors_*`), w
 shows (`visible_*`), and its action, direction and frame (`pose_*`).
 """
 
+import os
 import pathlib
 
 from adversarial_autoencoder import options, sprites
@@ -34,7 +35,7 @@ def main(argv):
     output = pathlib.Path(options.expand_home("output", flags.output))
     if output.suffix != ".npz":
         raise UserError(f"--output={output} must end in .npz")
-    if not output.parent.is_dir():
+    if not os.path.isdir(output.parent):
         raise UserError(f"--output={output}: there is no folder {output.parent}")
     sheets = sprites.Sheets(options.expand_home("sheets", flags.sheets))
     n, n_test = flags.n_characters, flags.n_test_characters
