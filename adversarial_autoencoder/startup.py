@@ -8,12 +8,13 @@ import sys
 import threading
 from collections.abc import Iterator
 
-# What TensorFlow prints about itself at each start on a machine without a GPU, whatever its
-# settings; a line in which anything else stands is passed on.
+# What TensorFlow prints about itself at each start, whatever its settings: that there is no GPU,
+# and on some processors that oneDNN is used; a line in which anything else stands is passed on.
 NOISE = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR\n"
     rb"|I0000 \S+ +\d+ cudart_stub\.cc:\d+\] Could not find cuda drivers on your machine, "
     rb"GPU will not be used\.\n"
+    rb"|I0000 \S+ +\d+ port\.cc:\d+\] oneDNN custom operations are on\. [^\n]*\n"
 )
 
 

@@ -9,6 +9,7 @@ from conftest import ROOT
 NOISE = r"""
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
 I0000 00:00:1795508598.721263   28933 cudart_stub.cc:31] Could not find cuda drivers on your machine, GPU will not be used.
+I0000 00:00:1795833503.709393   27487 port.cc:153] oneDNN custom operations are on. You may see slightly different numerical results due to floating-point round-off errors from different computation orders. To turn them off, set the environment variable `TF_ENABLE_ONEDNN_OPTS=0`.
 """  # noqa: E501
 
 
