@@ -232,14 +232,18 @@ class AdversarialAutoencoder(model.Model):
             per_epoch = batches.steps_per_epoch(data, flags.batch_size)
             self.pretraining_steps = flags.pretraining_epochs * per_epoch
             self.specified = specified_encoder(*own)
-            self.classifier = identity_classifier(dense, data, flags)
         self.encoder = encoder(*own, self.specified)
         self.encoder_of_z = keras.Model(self.encoder.input, self.encoder.outputs[1:])
         self.decoder = decoder(*own)
         self.discriminator = discriminator(*own)
 
         self.networks = [self.encoder, self.decoder, self.discriminator]
-        self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
+        self.classifies = bool(flags.classification_weight) and not self.specified
+        if self.specified or self.classifies:
+            self.classifier = identity_classifier(dense, data, flags)
+            self.networks.append(self.classifier)
+        prefixes = ("e_", "d_", "c_") if self.classifies else ("e_", "d_")
+        self.autoencoder_variables = layers.variables(self.networks, *prefixes)
         self.discriminator_variables = layers.variables(self.networks, "dc_")
 
         self.autoencoder_optimizer = self.adam(self.autoencoder_variables)
@@ -247,8 +251,9 @@ class AdversarialAutoencoder(model.Model):
             self.discriminator_variables, flags.discriminator_rate
         )
         if self.specified:
-            self.networks += [self.specified, self.classifier]
-            self.specified_variables = layers.variables(self.networks[3:], "s_", "c_")
+            self.networks.append(self.specified)
+            taught = [self.specified, self.classifier]
+            self.specified_variables = layers.variables(taught, "s_", "c_")
             self.specified_optimizer = self.adam(self.specified_variables)
 
     @classmethod
@@ -317,6 +322,11 @@ class AdversarialAutoencoder(model.Model):
                 loss += flags.sampled_weight * losses.generator(logits)
             dependence = losses.dependence(means, identity)
             loss += flags.dependence_weight * dependence
+            classification_loss = tf.constant(0.0)
+            if self.classifies:
+                logits = self.classifier(s, training=True)
+                classification_loss = losses.classification(identity, logits)
+                loss += flags.classification_weight * classification_loss
         gradients = tape.gradient(loss, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
@@ -329,6 +339,7 @@ class AdversarialAutoencoder(model.Model):
                 "Discriminator Loss": discriminator_loss,
                 "Discriminator Accuracy": accuracy,
                 "Dependence Loss": dependence,
+                "Classification Loss": classification_loss,
             }
         )
 
@@ -475,6 +486,9 @@ def define_flags(flags):
     )
     weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1); the paper calls it unstable")
     weight("dependence_weight", 4.0, "of the dependence of z on the identity; not in the paper")
+    weight(
+        "classification_weight", 0.0, "of classifying images by s, in one step; not in the paper"
+    )
     weight("kl_weight", 9.0, "of KL(z || N(0, 1)) divided by the number of pixels (authors: 0.6)")
     weight("kl_start", 10.0, "times kl_weight, added at the start and falling to 0")
     options.number(flags, "kl_epochs", 1.0, "epochs in which kl_start falls to 0")

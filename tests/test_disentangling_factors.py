@@ -273,7 +273,7 @@ def test_without_the_adversarial_term_the_discriminator_takes_no_part(data, one_
     }
 
 
-WEIGHTS = ("reconstruction", "swap", "adversarial", "sampled", "dependence", "kl")
+WEIGHTS = ("reconstruction", "swap", "adversarial", "sampled", "dependence", "kl", "classification")
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
@@ -288,9 +288,12 @@ def test_each_weight_brings_its_own_loss_to_the_update(name, data, one_convoluti
     )
     model.train_step.python_function(None, None, tf.constant(0, tf.int64))
     reached = {path for path, g in found if g is not None and np.any(g)}
-    assert ("d_output/kernel" in reached) == (name not in ("kl", "dependence"))
-    assert ("e_specified/kernel" in reached) == (name not in ("kl", "dependence"))
-    assert ("e_latent_stddev/kernel" in reached) == (name not in ("sampled", "dependence"))
+    of_z = ("kl", "dependence")
+    assert ("d_output/kernel" in reached) == (name not in (*of_z, "classification"))
+    assert ("c_output/kernel" in reached) == (name == "classification")
+    assert ("e_specified/kernel" in reached) == (name not in of_z)
+    of_s = ("sampled", "classification")
+    assert ("e_latent_stddev/kernel" in reached) == (name not in (*of_s, "dependence"))
 
 
 def test_swapped_images_meet_the_discriminator_with_the_identity_of_their_s(data, one_convolution):
