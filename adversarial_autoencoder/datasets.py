@@ -32,7 +32,7 @@ MNIST_SIZES = (60000, 10000)  # Training (with validation) and test images.
 # Where TFDS gets MNIST from; asked before TFDS is, which retries for minutes without a network.
 MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz"
 
-GLYPHS = ("glyphs", "glyphs_letters", "glyphs_all")
+GLYPHS = ("glyphs", "glyphs_letters", "glyphs_all", "glyphs_scripts")
 GLYPHS_TRAIN, GLYPHS_TEST = 60000, 10000
 MAX_VALIDATION = 5000
 MAX_PATH = 1024  # Characters of --dataset and --data_dir; some systems take no more.
@@ -51,10 +51,10 @@ def load(
     """Loads a data set. The same arguments give the same images in the same order.
 
     Args:
-      name: `mnist`; `glyphs`, `glyphs_letters` or `glyphs_all` (drawn here); `auto` (MNIST where it
-        lies on disk or can be fetched, else, with a warning, `glyphs`); a TFDS image data set with
-        one class label (`cifar10`, `emnist/letters`); a path that ends in `.npz`; or a folder with
-        a folder of images for each class.
+      name: `mnist`; `glyphs`, `glyphs_letters`, `glyphs_all` or `glyphs_scripts` (drawn here);
+        `auto` (MNIST where it lies on disk or can be fetched, else, with a warning, `glyphs`); a
+        TFDS image data set with one class label (`cifar10`, `emnist/letters`); a path that ends in
+        `.npz`; or a folder with a folder of images for each class.
       data_dir: where the four MNIST files, `mnist.npz` or TFDS' folders lie; None: TFDS' default.
       n_images: 0, or how many training images to keep, the first N.
       image_size: height and width to which images of a folder are scaled; 0: they are of one size.
@@ -229,6 +229,7 @@ def _glyphs(name: str, n_images: int) -> Dataset:
         "glyphs": glyphs.DIGITS,
         "glyphs_letters": letters,
         "glyphs_all": glyphs.DIGITS + letters,
+        "glyphs_scripts": glyphs.DIGITS + letters + glyphs.SCRIPTS,
     }[name]
     n_train = min(GLYPHS_TRAIN, MAX_VALIDATION + n_images) if n_images > 0 else GLYPHS_TRAIN
 
@@ -236,7 +237,8 @@ def _glyphs(name: str, n_images: int) -> Dataset:
         images, labels, factors = glyphs.make(n, 0, purpose, characters=characters)
         return Split(images, labels, dict(zip(glyphs.FACTOR_NAMES, factors.T, strict=True)))
 
-    train, test = draw(n_train, "train"), draw(GLYPHS_TEST, "test")
+    n_test = GLYPHS_TEST * (4 if name == "glyphs_scripts" else 1)  # More than 100 of each class.
+    train, test = draw(n_train, "train"), draw(n_test, "test")
     validation, train = train[:MAX_VALIDATION], train[MAX_VALIDATION:]
     return Dataset(name, train, validation, test, len(characters), tuple(characters))
 

@@ -1,4 +1,4 @@
-"""The built-in data set: digits and letters from matplotlib's fonts, drawn as if by hand.
+"""The built-in data sets: digits and letters from matplotlib's fonts, drawn as if by hand.
 
 A glyph is thinned to its skeleton, and the serifs are cut off. What remains is the way of a pen,
 kept as a table of distances to it. A picture reads that table at slanted, turned, scaled and
@@ -21,6 +21,19 @@ import numpy as np
 DIGITS = "0123456789"
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LOWER = UPPER.lower()
+# Greek, Cyrillic, Armenian, Georgian, Hebrew, Tifinagh, Arabic, N'Ko and Lao letters: those that
+# DejaVu Sans has and that hardly look like a Latin one.
+SCRIPTS = (
+    "ΓΔΘΛΞΠΣΦΨΩαβγδεζηθκλμξπρσςτφχψω"
+    "БДЖЗИЛЦЧШЩЭЮЯгджзиклптцчшщэюяЄЉЊЏѪѮҘҠҨҰӘ"
+    "ԱԲԳԴԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՎՏՐՑՒՔՖաբդէըթժլխծկձղճմյնշոչպջռսվտրփքֆև"
+    "აგდევზთიკლმოპჟრსტუფქღყშწჭჯჰ"
+    "אבגדהזחטכךלםמנסעפףצץקרשת"
+    "ⴲⴳⴴⴵⴼⴽⴿⵀⵁⵃⵄⵅⵇⵌⵎⵚⵠⵡⵢⵣ"
+    "بتجحخدرسشصطعغفقكلمنهوى"
+    "ߋߍߎߐߒߔߖߘߙߛߜߞߟߡߢߣߤߥߦߧ"
+    "ກຂຄງຈຊຍດຕຖທນບປຜຝພຟມຢຣລວສຫອຮ"
+)
 
 
 class Face(NamedTuple):
@@ -121,7 +134,7 @@ def make(
       n: number of pictures, at least 1.
       seed: the seed of the draw.
       purpose: `train` or `test`, or any other name for a draw of its own.
-      characters: the classes, different ones of DIGITS + UPPER + LOWER.
+      characters: the classes, different ones of DIGITS + UPPER + LOWER + SCRIPTS.
 
     Returns:
       images: uint8 [n, 28, 28, 1], white (255) on black.
@@ -134,7 +147,8 @@ def make(
         thickness: pixels, the mean width of the stroke.
         x_shift, y_shift: pixels to the right and down, where the centre of mass is put; it stays
           behind only for the few characters with nearly all their mass on one side.
-        font: index into FACES, a nominal factor, 0 to 17.
+        font: index into FACES, a nominal factor, 0 to 17; a font that lacks the character has the
+          shape of the first one.
 
     Raises:
       ValueError: n is less than 1; characters is empty, repeats one, or has others than digits and
@@ -142,11 +156,11 @@ def make(
     """
     if n < 1:
         raise ValueError(f"glyphs: n={n}, but at least 1 picture must be asked for.")
-    unknown = set(characters) - set(DIGITS + UPPER + LOWER)
+    unknown = set(characters) - set(DIGITS + UPPER + LOWER + SCRIPTS)
     if not characters or unknown or len(set(characters)) < len(characters):
         raise ValueError(
-            f"glyphs: characters={characters!r}, but different digits and letters (0-9, A-Z, a-z) "
-            "must be given, at least one."
+            f"glyphs: characters={characters!r}, but different digits and letters (0-9, A-Z, a-z, "
+            "SCRIPTS) must be given, at least one."
         )
     glyphs = _glyphs(characters)
     images = np.empty((n, _SIDE, _SIDE, 1), np.uint8)
@@ -290,16 +304,20 @@ def _ink(
 
 @functools.lru_cache(maxsize=2)
 def _glyphs(characters: str) -> _Glyphs:
-    rendered = [np.stack([_render(face, character) for face in FACES]) for character in characters]
+    faces = [[_lender(face, character) for face in FACES] for character in characters]
+    rendered = [
+        np.stack([_render(face, character) for face in lenders])
+        for lenders, character in zip(faces, characters, strict=True)
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        tables, points = zip(*pool.map(_trace, rendered), strict=True)
+        tables, points = zip(*pool.map(_trace, rendered, faces), strict=True)
     habits = np.array([_HABITS.get(character, (0.0, 1.0)) for character in characters])
     return _Glyphs(np.concatenate(tables, axis=None), np.concatenate(points), habits)
 
 
-def _trace(rendered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distance tables and the points of one character, from `_render`'s cells of all FACES."""
-    skeletons = _prune(_thin(rendered), np.array([face.serif for face in FACES]))
+def _trace(rendered: np.ndarray, faces: list[Face]) -> tuple[np.ndarray, np.ndarray]:
+    """The distance tables and the points of one character, from `_render`'s cells of all faces."""
+    skeletons = _prune(_thin(rendered), np.array([face.serif for face in faces]))
     points = []
     for skeleton in skeletons:
         y, x = np.nonzero(skeleton)
@@ -310,11 +328,27 @@ def _trace(rendered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _font(file: str):
-    import matplotlib
     from PIL import ImageFont
 
-    path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{file}.ttf")
-    return ImageFont.truetype(str(path), 160)
+    return ImageFont.truetype(str(_path(file)), 160)
+
+
+def _lender(face: Face, character: str) -> Face:
+    """The face itself, or the first one where its font does not have the character."""
+    return face if ord(character) in _charmap(face.file) else FACES[0]
+
+
+@functools.cache
+def _charmap(file: str) -> frozenset[int]:
+    from matplotlib import ft2font
+
+    return frozenset(ft2font.FT2Font(str(_path(file))).get_charmap())
+
+
+def _path(file: str) -> Path:
+    import matplotlib
+
+    return Path(matplotlib.get_data_path(), "fonts", "ttf", f"{file}.ttf")
 
 
 def _render(face: Face, character: str) -> np.ndarray:

@@ -46,6 +46,7 @@ def drawn(monkeypatch):
         DIGITS="0123456789",
         UPPER="ABCDEFGHIJKLMNOPQRSTUVWXYZ",
         LOWER="abcdefghijklmnopqrstuvwxyz",
+        SCRIPTS="ЖΔ",
     )
     monkeypatch.setitem(sys.modules, "adversarial_autoencoder.glyphs", fake)
     monkeypatch.setattr(adversarial_autoencoder, "glyphs", fake, raising=False)
@@ -374,7 +375,9 @@ def test_glyphs_draws_no_more_than_is_asked_for(drawn):
     assert "55000" in complaint("glyphs", n_images=55001)
 
 
-@pytest.mark.parametrize(("name", "n_classes"), [("glyphs_letters", 52), ("glyphs_all", 62)])
+@pytest.mark.parametrize(
+    ("name", "n_classes"), [("glyphs_letters", 52), ("glyphs_all", 62), ("glyphs_scripts", 64)]
+)
 def test_glyphs_serve_letters(drawn, name, n_classes):
     dataset = datasets.load(name, n_images=1)
     assert dataset.n_classes == len(dataset.class_names) == n_classes
