@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, let_learn, optimizers_of, start_elsewhere
+from conftest import ROOT, fit_line, let_learn, optimizers_of, start_elsewhere
 
 SMALL = ("--n_filters=2", "--s_dim=3", "--z_dim=4", "--batch_size=10", "--n_epochs=2")
 SMALL = (*SMALL, "--learning_rate_drops=")
@@ -113,19 +113,6 @@ def measure_quickly(patch):
     patch.setattr(probes, "_fit", fit_line)
     train = judge.train_classifier
     patch.setattr(judge, "train_classifier", lambda data: train(data, n_steps=2))
-
-
-def fit_line(z, targets, n_outputs, loss, seed, **stopping):
-    """In place of a probe, whose own tests are elsewhere and which takes seconds: a linear one."""
-    assert np.isfinite(z).all() and len(z) == len(targets)
-    wanted = np.eye(n_outputs)[targets] if stopping["mode"] == "max" else targets
-    assert wanted.shape == (len(z), n_outputs)
-
-    def with_one(codes):
-        return np.column_stack([codes, np.ones(len(codes))])
-
-    weights, *_ = np.linalg.lstsq(with_one(z), wanted, rcond=None)
-    return lambda codes: (with_one(codes) @ weights).astype(np.float32)
 
 
 @pytest.fixture
