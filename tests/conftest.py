@@ -128,6 +128,11 @@ def optimizers_of(model) -> dict[str, keras.optimizers.Optimizer]:
     return found
 
 
+def step_of(model, x, y, step):
+    """One step outside of a graph, which for a few steps takes a fraction of tracing one."""
+    return model.train_step.python_function(x, y, step)
+
+
 def let_learn(model, *phases, rate=1e-3):
     """Sets the rates of all other phases to 0, which needs no new tracing of the step."""
     optimizers = optimizers_of(model)
