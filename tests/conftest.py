@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import os
 import pathlib
 import runpy
@@ -17,6 +18,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
+
+gc.set_threshold(50_000, 20, 20)  # Tracing makes objects by the million, and few are garbage.
 
 SMALL = ("--n_l1=16", "--n_l2=16", "--batch_size=10", "--n_epochs=2")
 

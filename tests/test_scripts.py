@@ -63,6 +63,7 @@ WORDS = {
     "Clustering": ("--n_clusters=5", "--vat_radius=1"),
     "Dimensionality": ("--n_clusters=5",),
 }
+LONG = ("--batch_size=2", "--z_dim=2")  # A run of part 4 for several tests, of 3 epochs.
 
 
 def start_in(results, npz, name, *words, n_epochs=2):
@@ -229,7 +230,7 @@ def test_the_event_file_holds_the_series_tags_the_flags_and_the_pictures(start):
 
 
 def test_part_4_has_the_series_tags_and_an_accuracy_for_each_epoch(train_once):
-    run = train_once("Semi_Supervised", "--batch_size=2", n_epochs=3)
+    run = train_once("Semi_Supervised", *LONG, n_epochs=3)
     assert tags(run) >= {
         "Autoencoder Loss",
         "Discriminator gauss Loss",
@@ -332,20 +333,22 @@ def test_a_chosen_epoch_is_loaded_and_one_that_was_not_kept_is_told(start, capsy
 
 
 @pytest.mark.parametrize(
-    "name, words, manifolds",
+    "name, own, n_epochs, manifolds",
     [
-        ("Adversarial_Autoencoder", (), {"manifold.png"}),  # Codes are 2-D anyway.
-        ("Supervised", ("--z_dim=2",), {f"manifold_{k}.png" for k in range(3)}),
-        ("Semi_Supervised", ("--z_dim=2",), {f"manifold_{k}.png" for k in range(3)}),
+        ("Adversarial_Autoencoder", (), 2, {"manifold.png"}),  # Codes are 2-D anyway.
+        ("Supervised", ("--z_dim=2",), 2, {f"manifold_{k}.png" for k in range(3)}),
+        ("Semi_Supervised", LONG, 3, {f"manifold_{k}.png" for k in range(3)}),
     ],
 )
-def test_samples_and_the_manifold_can_be_drawn_alone(name, words, manifolds, start, trained):
-    run = trained(name, *words)
+def test_samples_and_the_manifold_can_be_drawn_alone(
+    name, own, n_epochs, manifolds, start, trained
+):
+    run = trained(name, *own, n_epochs=n_epochs)
 
     def drawn(*words):
         for path in (run / "images").iterdir():
             path.unlink()
-        assert start(name, *words) == run
+        assert start(name, *own, *words, n_epochs=n_epochs) == run
         return {path.name for path in (run / "images").iterdir()}
 
     if name == "Adversarial_Autoencoder":
@@ -520,11 +523,11 @@ def test_a_run_that_goes_on_where_rounding_is_other_says_so(start, trained, monk
 
 
 def test_what_is_recorded_behind_the_checkpoint_is_there_once_after_a_resume(start, trained):
-    run = trained("Semi_Supervised", "--batch_size=2", n_epochs=3)
+    run = trained("Semi_Supervised", *LONG, n_epochs=3)
     log, recorded = (run / "log" / "log.txt").read_text(), sorted(curves(run))
     for step in (110, 165):
         shutil.rmtree(run / "Saved_models" / f"checkpoint-{step:09d}")
-    start("Semi_Supervised", "--train", "--resume", "--batch_size=2", n_epochs=3)
+    start("Semi_Supervised", "--train", "--resume", *LONG, n_epochs=3)
     assert (run / "log" / "log.txt").read_text() == log
     assert sorted(curves(run)) == recorded
     assert len({(tag, step) for tag, step, _ in recorded}) == len(recorded)
