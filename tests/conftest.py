@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import os
 import pathlib
 import runpy
@@ -11,12 +12,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The scripts lie beside the package, not in it.
 
-from adversarial_autoencoder import datasets, plots, tfds_data  # noqa: E402
+from adversarial_autoencoder import datasets, display, plots, tfds_data  # noqa: E402
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
+
+gc.set_threshold(50_000, 20, 20)  # Tracing makes objects by the million, and few are garbage.
 
 SMALL = ("--n_l1=16", "--n_l2=16", "--batch_size=10", "--n_epochs=2")
 
@@ -28,6 +31,14 @@ def same_settings_for_each_test():
     keras.mixed_precision.set_global_policy("float32")
     yield
     keras.mixed_precision.set_global_policy("float32")  # For what a module shares.
+
+
+@pytest.fixture(autouse=True, scope="session")
+def pictures_as_small_as_they_are():
+    """Runs do not enlarge their pictures for a README: packing a large PNG takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(display, "README_WIDTH", 1)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +107,19 @@ def blank_plots(patch) -> None:
         patch.setattr(plots, name, lambda *_, **__: np.zeros([9, 10, 3], np.uint8))
 
 
+def fit_line(z, targets, n_outputs, loss, seed, **stopping):
+    """In place of a probe, whose own tests are elsewhere and which takes seconds: a linear one."""
+    assert np.isfinite(z).all() and len(z) == len(targets)
+    wanted = np.eye(n_outputs)[targets] if stopping["mode"] == "max" else targets
+    assert wanted.shape == (len(z), n_outputs)
+
+    def with_one(codes):
+        return np.column_stack([codes, np.ones(len(codes))])
+
+    weights, *_ = np.linalg.lstsq(with_one(z), wanted, rcond=None)
+    return lambda codes: (with_one(codes) @ weights).astype(np.float32)
+
+
 def optimizers_of(model) -> dict[str, keras.optimizers.Optimizer]:
     """A model's optimizers by the names of their phases."""
     found = {
@@ -105,6 +129,11 @@ def optimizers_of(model) -> dict[str, keras.optimizers.Optimizer]:
     }
     assert found
     return found
+
+
+def step_of(model, x, y, step):
+    """One step outside of a graph, which for a few steps takes a fraction of tracing one."""
+    return model.train_step.python_function(x, y, step)
 
 
 def let_learn(model, *phases, rate=1e-3):

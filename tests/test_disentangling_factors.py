@@ -1,6 +1,7 @@
 """Disentangling: triplets, which update changes what, the two steps, unseen things, the table."""
 
 import dataclasses
+import functools
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, let_learn, optimizers_of, start_elsewhere
+from conftest import ROOT, fit_line, let_learn, optimizers_of, start_elsewhere
 
 SMALL = ("--n_filters=2", "--s_dim=3", "--z_dim=4", "--batch_size=10", "--n_epochs=2")
 SMALL = (*SMALL, "--learning_rate_drops=")
@@ -58,11 +59,13 @@ def fake(labels, shape=(6, 5, 3), test_labels=None, **factors):
     return datasets.Dataset("fake", train, train[:2], test, n, names)
 
 
-def step_of(model, step=0):
+def step_of(model, step=0, in_graph=False):
+    """One step; where it has no conditions, outside of a graph, which takes seconds to trace."""
     n, data = model.flags.batch_size, model.triplets
     x = tf.random.stateless_uniform([n, data.images.shape[1]], [0, 0])
     y = tf.one_hot(np.arange(n) % data.n_classes, data.n_classes)
-    return model.train_step(x, y, tf.constant(step, tf.int64))
+    train_step = model.train_step if in_graph else model.train_step.python_function
+    return train_step(x, y, tf.constant(step, tf.int64))
 
 
 def kernels(network):
@@ -113,19 +116,6 @@ def measure_quickly(patch):
     patch.setattr(probes, "_fit", fit_line)
     train = judge.train_classifier
     patch.setattr(judge, "train_classifier", lambda data: train(data, n_steps=2))
-
-
-def fit_line(z, targets, n_outputs, loss, seed, **stopping):
-    """In place of a probe, whose own tests are elsewhere and which takes seconds: a linear one."""
-    assert np.isfinite(z).all() and len(z) == len(targets)
-    wanted = np.eye(n_outputs)[targets] if stopping["mode"] == "max" else targets
-    assert wanted.shape == (len(z), n_outputs)
-
-    def with_one(codes):
-        return np.column_stack([codes, np.ones(len(codes))])
-
-    weights, *_ = np.linalg.lstsq(with_one(z), wanted, rcond=None)
-    return lambda codes: (with_one(codes) @ weights).astype(np.float32)
 
 
 @pytest.fixture
@@ -260,7 +250,7 @@ def test_each_update_changes_its_own_variables_alone(data):
 def test_a_discriminator_that_is_too_good_is_held_back(ceiling, learns, data, one_convolution):
     model = build(data, f"--discriminator_ceiling={ceiling}")
     networks = {"discriminator": model.discriminator}
-    assert bool(changed(networks, lambda: step_of(model))) == learns
+    assert bool(changed(networks, lambda: step_of(model, in_graph=True))) == learns
     assert int(model.discriminator_optimizer.iterations) == learns
     assert int(model.autoencoder_optimizer.iterations) == 1
 
@@ -357,7 +347,7 @@ def test_rates_drop_at_an_epoch_of_the_run_whatever_an_update_left_out(data, one
     names = ("autoencoder_optimizer", "discriminator_optimizer")
     for step, rates in ((21, [1e-3, 2e-3]), (22, [1e-4, 2e-4])):
         model.step.assign(step)
-        step_of(model, step)
+        step_of(model, step, in_graph=True)
         found = [float(getattr(model, name).learning_rate) for name in names]
         np.testing.assert_allclose(found, rates, rtol=1e-5)
 
@@ -371,11 +361,12 @@ def test_two_steps_teach_s_first_and_then_freeze_it(data, one_convolution):
         return [np.array(v) for v in model.autoencoder_variables if v.path.startswith("e_")]
 
     before = encoder_of_z()
-    assert changed(networks, lambda: step_of(model, 10)) == {"specified", "classifier"}
+    step = functools.partial(step_of, model, in_graph=True)
+    assert changed(networks, lambda: step(10)) == {"specified", "classifier"}
     assert all((a == b).all() for a, b in zip(before, encoder_of_z(), strict=True))
 
     weights = model.specified.get_weights()  # With the statistics of normalization.
-    assert changed(networks, lambda: step_of(model, 11)) == {"decoder", "discriminator"}
+    assert changed(networks, lambda: step(11)) == {"decoder", "discriminator"}
     assert all((a == b).all() for a, b in zip(weights, model.specified.get_weights(), strict=True))
     assert any((a != b).any() for a, b in zip(before, encoder_of_z(), strict=True))
     x = tf.random.stateless_uniform([4, 90], [0, 0])

@@ -10,6 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+README_WIDTH = display.README_WIDTH  # Which is smaller in tests, see `conftest.py`.
+
+
+@pytest.fixture(autouse=True)
+def pictures_for_a_readme(monkeypatch):
+    monkeypatch.setattr(display, "README_WIDTH", README_WIDTH)
+
 
 def test_a_grey_picture_is_written_grey_and_reads_back(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (6, 5, 1), np.uint8)

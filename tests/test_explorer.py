@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, SMALL, disk_full, keep_checkpoint
+from conftest import ROOT, SMALL, blank_plots, disk_full, keep_checkpoint
 from PIL import Image
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -334,7 +334,8 @@ def test_a_full_disk_is_told_with_how_to_have_the_page(tmp_path, monkeypatch):
         explorer.write(None, None, runs.Run(tmp_path))
 
 
-def test_a_script_writes_the_page_when_trained_and_when_loaded(npz, tmp_path):
+def test_a_script_writes_the_page_when_trained_and_when_loaded(npz, tmp_path, monkeypatch):
+    blank_plots(monkeypatch)
     common = (f"--dataset={npz}", f"--results_dir={tmp_path}", *SMALL, "--n_epochs=1")
     run = part2_aae.main(["part2_aae.py", "--train", *common])
     page = run.path / "explorer.html"

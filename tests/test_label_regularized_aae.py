@@ -10,7 +10,7 @@ from experiments import label_regularized_aae as script
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL, let_learn, optimizers_of, start_elsewhere
+from conftest import SMALL, let_learn, optimizers_of, start_elsewhere, step_of
 
 PICTURES = {"codes.png", "same_style.png", *(f"manifold_{k}.png" for k in range(3))}
 
@@ -31,7 +31,7 @@ def step_seen(model, labels):
     seen, discriminator = [], model.discriminator
     model.discriminator = lambda inputs, training=None: seen.append(inputs) or discriminator(inputs)
     x = tf.random.stateless_uniform([len(labels), 90], [0, 0])
-    model.train_step.python_function(x, one_hot(labels), tf.constant(0, tf.int64))
+    step_of(model, x, one_hot(labels), tf.constant(0, tf.int64))
     return [[value.numpy() for value in inputs] for inputs in seen]
 
 
@@ -85,12 +85,6 @@ def test_as_many_labels_as_asked_for_reach_the_train_step(data):
     assert np.sum(y) == 30
 
 
-@pytest.fixture(scope="module")
-def traced(data):
-    """A model for several tests, since its step takes seconds to trace."""
-    return build(data, "--learning_rate_drops=")
-
-
 @pytest.mark.parametrize(
     "phase, networks",
     [
@@ -99,8 +93,8 @@ def traced(data):
         ("generator", {"encoder"}),
     ],
 )
-def test_each_phase_changes_its_own_variables_alone(phase, networks, traced):
-    model = traced
+def test_each_phase_changes_its_own_variables_alone(phase, networks, data):
+    model = build(data, "--learning_rate_drops=")
     assert optimizers_of(model).keys() == {"autoencoder", "discriminator", "generator"}
     let_learn(model, phase)
     kernels = {
@@ -109,7 +103,7 @@ def test_each_phase_changes_its_own_variables_alone(phase, networks, traced):
     }
     before = {name: [np.array(v) for v in own] for name, own in kernels.items()}
     x = tf.random.stateless_uniform([8, 90], [0, 0])
-    model.train_step(x, one_hot(np.arange(8) % 4), tf.constant(0, tf.int64))
+    step_of(model, x, one_hot(np.arange(8) % 4), tf.constant(0, tf.int64))
     for name, own in kernels.items():
         changed = [(a != np.array(b)).any() for a, b in zip(before[name], own, strict=True)]
         assert all(changed) if name in networks else not any(changed)

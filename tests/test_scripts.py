@@ -42,7 +42,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, SMALL, blank_plots, start_elsewhere
+from conftest import ROOT, SMALL, blank_plots, fit_line, start_elsewhere
 from tensorflow.core.util import event_pb2
 
 SCRIPTS = {
@@ -63,6 +63,7 @@ WORDS = {
     "Clustering": ("--n_clusters=5", "--vat_radius=1"),
     "Dimensionality": ("--n_clusters=5",),
 }
+LONG = ("--batch_size=2", "--z_dim=2")  # A run of part 4 for several tests, of 3 epochs.
 
 
 def start_in(results, npz, name, *words, n_epochs=2):
@@ -88,13 +89,15 @@ def start(npz, tmp_path):
 def train_once(npz, tmp_path_factory):
     """Trains what several tests look at; returns the run's folder, which nobody changes.
 
-    What was printed lies beside the run, in `printed.txt`.
+    What was printed lies beside the run, in `printed.txt`. Plots are drawn without further words.
     """
 
     @functools.cache
     def train(name, *words, n_epochs=2):
-        results = tmp_path_factory.mktemp("trained")
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
+        results, printed = tmp_path_factory.mktemp("trained"), io.StringIO()
+        with contextlib.redirect_stdout(printed), pytest.MonkeyPatch.context() as patch:
+            if words:
+                blank_plots(patch)
             run = start_in(results, npz, name, "--train", *words, n_epochs=n_epochs)
         (results / "printed.txt").write_text(printed.getvalue())
         return run
@@ -171,7 +174,7 @@ def assert_same_weights(a, b):
     ],
 )
 def test_a_script_trains_and_draws_and_loads_its_run_again(
-    name, pictures, train_once, trained, npz, tmp_path
+    name, pictures, train_once, trained, start
 ):
     run = train_once(name)
     results = run.parent.parent
@@ -186,7 +189,7 @@ def test_a_script_trains_and_draws_and_loads_its_run_again(
     run = trained(name)
     for path in (run / "images").iterdir():
         path.unlink()
-    assert start_in(tmp_path, npz, name) == run
+    assert start(name) == run
     assert {path.name for path in (run / "images").iterdir()} == pictures
 
 
@@ -196,7 +199,7 @@ def test_codes_of_other_sizes_have_their_pictures_too(train_once):
 
 
 def test_the_series_way_is_a_flag(start):
-    assert start("Supervised", "--train", "--noconditional_discriminator")
+    assert start("Supervised", "--train", "--noconditional_discriminator", n_epochs=1)
 
 
 def test_the_event_file_holds_the_series_tags_the_flags_and_the_pictures(start):
@@ -227,7 +230,7 @@ def test_the_event_file_holds_the_series_tags_the_flags_and_the_pictures(start):
 
 
 def test_part_4_has_the_series_tags_and_an_accuracy_for_each_epoch(train_once):
-    run = train_once("Semi_Supervised", "--batch_size=2", n_epochs=3)
+    run = train_once("Semi_Supervised", *LONG, n_epochs=3)
     assert tags(run) >= {
         "Autoencoder Loss",
         "Discriminator gauss Loss",
@@ -330,20 +333,22 @@ def test_a_chosen_epoch_is_loaded_and_one_that_was_not_kept_is_told(start, capsy
 
 
 @pytest.mark.parametrize(
-    "name, manifolds",
+    "name, own, n_epochs, manifolds",
     [
-        ("Adversarial_Autoencoder", {"manifold.png"}),
-        ("Supervised", {f"manifold_{k}.png" for k in range(3)}),
-        ("Semi_Supervised", {f"manifold_{k}.png" for k in range(3)}),
+        ("Adversarial_Autoencoder", (), 2, {"manifold.png"}),  # Codes are 2-D anyway.
+        ("Supervised", ("--z_dim=2",), 2, {f"manifold_{k}.png" for k in range(3)}),
+        ("Semi_Supervised", LONG, 3, {f"manifold_{k}.png" for k in range(3)}),
     ],
 )
-def test_samples_and_the_manifold_can_be_drawn_alone(name, manifolds, start):
-    run = start(name, "--train", "--z_dim=2")
+def test_samples_and_the_manifold_can_be_drawn_alone(
+    name, own, n_epochs, manifolds, start, trained
+):
+    run = trained(name, *own, n_epochs=n_epochs)
 
     def drawn(*words):
         for path in (run / "images").iterdir():
             path.unlink()
-        assert start(name, *words) == run
+        assert start(name, *own, *words, n_epochs=n_epochs) == run
         return {path.name for path in (run / "images").iterdir()}
 
     if name == "Adversarial_Autoencoder":
@@ -518,11 +523,11 @@ def test_a_run_that_goes_on_where_rounding_is_other_says_so(start, trained, monk
 
 
 def test_what_is_recorded_behind_the_checkpoint_is_there_once_after_a_resume(start, trained):
-    run = trained("Semi_Supervised", "--batch_size=2", n_epochs=3)
+    run = trained("Semi_Supervised", *LONG, n_epochs=3)
     log, recorded = (run / "log" / "log.txt").read_text(), sorted(curves(run))
     for step in (110, 165):
         shutil.rmtree(run / "Saved_models" / f"checkpoint-{step:09d}")
-    start("Semi_Supervised", "--train", "--resume", "--batch_size=2", n_epochs=3)
+    start("Semi_Supervised", "--train", "--resume", *LONG, n_epochs=3)
     assert (run / "log" / "log.txt").read_text() == log
     assert sorted(curves(run)) == recorded
     assert len({(tag, step) for tag, step, _ in recorded}) == len(recorded)
@@ -584,23 +589,23 @@ def test_a_run_of_the_series_size_that_was_stopped_goes_on_to_the_same_weights(
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(start, npz, tmp_path, capsys):
-    unbroken = tensors(start("Autoencoder", "--train", n_epochs=30), 330)
+    unbroken = tensors(start("Autoencoder", "--train", n_epochs=15), 165)
     command = [sys.executable, str(ROOT / "part1_autoencoder.py"), "--train", *SMALL]
-    command += [f"--dataset={npz}", "--n_epochs=30", f"--results_dir={tmp_path / 'killed'}"]
+    command += [f"--dataset={npz}", "--n_epochs=15", f"--results_dir={tmp_path / 'killed'}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not (found := list((tmp_path / "killed").glob("*/*/Saved_models/checkpoint-0000001*"))):
+    while not (found := list((tmp_path / "killed").glob("*/*/Saved_models/checkpoint-00000001*"))):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     process.kill()
     process.wait()
 
     run = found[0].parent.parent
-    assert not (run / "Saved_models" / "checkpoint-000000330").exists()
+    assert not (run / "Saved_models" / "checkpoint-000000165").exists()
     capsys.readouterr()
-    part1_autoencoder.main(["part1.py", "--train", "--resume", f"--run={run}"])
-    assert re.search(r"at step [1-3]\d\d\.", capsys.readouterr().out)
-    assert_same_weights(tensors(run, 330), unbroken)
+    start("Autoencoder", "--train", "--resume", f"--run={run}", n_epochs=15)
+    assert re.search(r"at step [1-9]\d+\.", capsys.readouterr().out)
+    assert_same_weights(tensors(run, 165), unbroken)
 
 
 def test_a_run_that_lost_its_newest_checkpoint_goes_on_from_the_one_before(start, trained, capsys):
@@ -721,7 +726,8 @@ def test_a_script_ends_with_one_line_and_exit_code_1(tmp_path, monkeypatch, caps
 
 
 def test_exported_models_open_where_this_package_is_not(start):
-    run = start("Supervised", "--train", "--encoder=gaussian", "--pixel_range=-1,1")
+    words = ("--encoder=gaussian", "--pixel_range=-1,1")
+    run = start("Supervised", "--train", *words, n_epochs=1)
     program = f"""
 import keras, numpy as np
 encoder = keras.models.load_model("{run}/Saved_models/encoder.keras")
@@ -735,6 +741,12 @@ assert "adversarial_autoencoder" not in sys.modules
     path = pathlib.Path(run) / "program.py"
     path.write_text(program)
     subprocess.run([sys.executable, str(path)], check=True, cwd=run)
+
+
+@pytest.fixture(scope="module")
+def quick_classifier(data):
+    """In place of the judge's, one that has learned next to nothing."""
+    return judge.train_classifier(data, n_steps=2)
 
 
 @pytest.mark.parametrize(
@@ -762,14 +774,12 @@ assert "adversarial_autoencoder" not in sys.modules
         ("Dimensionality", {"clustering_error", "nearest_neighbour_error", "head_distance"}),
     ],
 )
-def test_evaluate_measures_the_newest_run(name, measured, start, trained, monkeypatch, capsys):
+def test_evaluate_measures_the_newest_run(
+    name, measured, start, trained, quick_classifier, monkeypatch, capsys
+):
     monkeypatch.setattr(evaluation, "N_GENERATED", 60)
-    monkeypatch.setattr(probes, "N_EPOCHS", 1)
-    monkeypatch.setattr(
-        judge,
-        "cached_classifier",
-        lambda data, cache_dir: judge.train_classifier(data, n_steps=2),
-    )
+    monkeypatch.setattr(probes, "_fit", fit_line)
+    monkeypatch.setattr(judge, "cached_classifier", lambda data, cache_dir: quick_classifier)
     trained(name)
     run = start(name, "--evaluate")
     metrics = json.loads((run / "metrics.json").read_text())

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL, let_learn, optimizers_of, variables
+from conftest import SMALL, let_learn, optimizers_of, step_of, variables
 
 MODELS = {
     "part1": (part1_autoencoder.Autoencoder, None),
@@ -58,8 +58,8 @@ def first_batch(data):
 
 
 @pytest.fixture(scope="module")
-def traced(data):
-    """A model of a part for several tests, since its step takes seconds to trace."""
+def built(data):
+    """A model of a part for several tests."""
     return functools.cache(lambda part: build(part, data))
 
 
@@ -75,12 +75,12 @@ def put_back(model, values):
 
 
 @pytest.mark.parametrize("part", MODELS)
-def test_a_step_changes_every_weight_of_every_network(part, traced, data):
-    model = traced(part)
+def test_a_step_changes_every_weight_of_every_network(part, built, data):
+    model = built(part)
     let_learn(model, *optimizers_of(model))
     kernels = [v for v in variables(model) if "kernel" in v.path]
     before = weights(kernels)
-    model.train_step(*first_batch(data), int64(0))
+    step_of(model, *first_batch(data), int64(0))
     assert all(changed(before, kernels))
 
 
@@ -104,8 +104,8 @@ SEMI_SUPERVISED = AAE | {
         *[("vat", SEMI_SUPERVISED, phase) for phase in SEMI_SUPERVISED],
     ],
 )
-def test_each_phase_changes_its_own_variables_alone(part, phases, phase, traced, data):
-    model = traced(part)
+def test_each_phase_changes_its_own_variables_alone(part, phases, phase, built, data):
+    model = built(part)
     assert optimizers_of(model).keys() == phases.keys()
     let_learn(model, phase)
     networks = {name for own in phases.values() for name in own}
@@ -116,7 +116,7 @@ def test_each_phase_changes_its_own_variables_alone(part, phases, phase, traced,
     if phase == "classifier":  # Which says nothing of the style.
         kernels["encoder"] = [v for v in kernels["encoder"] if "latent" not in v.path]
     before = {name: weights(own_kernels) for name, own_kernels in kernels.items()}
-    model.train_step(*first_batch(data), int64(0))
+    step_of(model, *first_batch(data), int64(0))
     assert all(all(changed(before[name], kernels[name])) for name in phases[phase])
     others = networks - set(phases[phase])
     assert not any(any(changed(before[name], kernels[name])) for name in others)
@@ -128,18 +128,18 @@ def test_part_4_does_not_look_at_the_labels_of_its_unlabelled_images(data):
     for shift in (0, 1):
         put_back(model, before)
         x, y = first_batch(data)
-        model.train_step(x, tf.roll(y, shift, axis=1), int64(0))
+        step_of(model, x, tf.roll(y, shift, axis=1), int64(0))
         results.append(weights(variables(model)))
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_classification_phase_leaves_the_code_alone(traced, data):
-    model = traced("part4")
+def test_the_classification_phase_leaves_the_code_alone(built, data):
+    model = built("part4")
     let_learn(model, "classifier")
     latent = model.encoder.get_layer("e_latent_variable")
     before = latent.kernel.numpy()
-    model.train_step(*first_batch(data), int64(0))
+    step_of(model, *first_batch(data), int64(0))
     np.testing.assert_array_equal(latent.kernel, before)
 
 
@@ -154,7 +154,7 @@ def test_the_discriminator_of_codes_sends_no_gradient_to_the_label(data):
         variable.assign(tf.zeros_like(variable))
     for phase in ("autoencoder", "discriminator", "label_discriminator", "classifier"):
         getattr(model, f"{phase}_optimizer").apply = lambda found: None
-    model.train_step.python_function(*first_batch(data), int64(0))
+    step_of(model, *first_batch(data), int64(0))
     assert not np.any(gradients["e_label/kernel"])
     assert np.any(gradients["e_latent_variable/kernel"])
 
@@ -176,7 +176,7 @@ def test_noise_and_dropout_change_the_step_and_not_the_pictures(data):
     plain, noisy = build("part3", data), build("part3", data, "--noise_stddev=0.3", "--dropout=0.5")
     x, y = first_batch(data)
     np.testing.assert_array_equal(plain.reconstruct(x, y), noisy.reconstruct(x, y))
-    a, b = (model.train_step(x, y, int64(0))["Autoencoder Loss"] for model in (plain, noisy))
+    a, b = (step_of(model, x, y, int64(0))["Autoencoder Loss"] for model in (plain, noisy))
     assert float(a) != float(b)
 
 
@@ -379,13 +379,13 @@ def test_unlabelled_images_are_perturbed_and_if_asked_labelled_ones(word, n, dat
         losses, "virtual_adversarial", lambda classify, x, *_: perturbed.append(len(x)) or 0.0
     )
     model = build("vat", data, word)
-    model.train_step(*first_batch(data), int64(0))
+    step_of(model, *first_batch(data), int64(0))
     assert perturbed == [n]
 
 
 def test_the_perturbation_takes_part_in_the_classification_loss(data):
     models = [build("vat", data, f"--vat_radius={radius}") for radius in (1e-3, 3)]
-    steps = [model.train_step(*first_batch(data), int64(0)) for model in models]
+    steps = [step_of(model, *first_batch(data), int64(0)) for model in models]
     small, large = (float(step["Supervised Encoder Loss"]) for step in steps)
     assert large > small
 
@@ -394,5 +394,5 @@ def test_the_perturbation_takes_part_in_the_classification_loss(data):
 def test_a_step_of_mixed_precision_gives_losses_in_float32(part, data):
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = build(part, data, "--batch_norm")
-    losses = model.train_step(*first_batch(data), int64(0))
+    losses = step_of(model, *first_batch(data), int64(0))
     assert all(loss.dtype == tf.float32 and np.isfinite(loss) for loss in losses.values())

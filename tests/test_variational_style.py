@@ -6,7 +6,7 @@ from experiments import variational_style as script
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL, let_learn, optimizers_of, variables
+from conftest import SMALL, let_learn, optimizers_of, step_of, variables
 
 
 def build(data, *words):
@@ -19,22 +19,16 @@ def batch(data):
     return x[:10], y[:10], tf.constant(0, tf.int64)
 
 
-@pytest.fixture(scope="module")
-def traced(data):
-    """A model for several tests, since its step takes seconds to trace."""
-    return build(data, "--learning_rate_drops=")
-
-
 @pytest.mark.parametrize(
     "phase, networks",
     [("autoencoder", {"encoder", "decoder"}), ("discriminator", {"discriminator"})],
 )
-def test_each_phase_changes_its_own_networks_alone(phase, networks, traced, data):
-    model = traced
+def test_each_phase_changes_its_own_networks_alone(phase, networks, data):
+    model = build(data, "--learning_rate_drops=")
     assert optimizers_of(model).keys() == {"autoencoder", "discriminator"}
     let_learn(model, phase)
     before = [np.array(v) for v in variables(model)]
-    model.train_step(*batch(data))
+    step_of(model, *batch(data))
     changed = {
         network.name
         for network in model.networks
@@ -54,7 +48,7 @@ def test_the_encoder_learns_from_the_adversary_and_from_the_kl_term(weight, data
         model = build(data, f"--{weight}={value}", "--kl_start=1", "--kl_epochs=0.001")
         step = tf.constant(100, tf.int64)  # Behind the fall of the KL weight.
         layers.redraw(model.networks, 0, step)  # Both draw the same noise.
-        model.train_step(*batch(data)[:2], step)
+        step_of(model, *batch(data)[:2], step)
         results.append(np.array(model.encoder.get_layer("e_dense_1").kernel))
     assert (results[0] != results[1]).any()
 
