@@ -19,6 +19,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+README_WIDTH = display.README_WIDTH
 gc.set_threshold(50_000, 20, 20)  # Tracing makes objects by the million, and few are garbage.
 
 SMALL = ("--n_l1=16", "--n_l2=16", "--batch_size=10", "--n_epochs=2")
@@ -39,6 +40,12 @@ def pictures_as_small_as_they_are():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(display, "README_WIDTH", 1)
         yield
+
+
+@pytest.fixture
+def pictures_for_a_readme(monkeypatch):
+    """Enlarges them, as in earnest."""
+    monkeypatch.setattr(display, "README_WIDTH", README_WIDTH)
 
 
 @pytest.fixture(scope="session")

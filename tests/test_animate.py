@@ -13,6 +13,7 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("pictures_for_a_readme")
 SHAPE = (4, 4, 3)
 
 

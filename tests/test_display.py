@@ -10,12 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-README_WIDTH = display.README_WIDTH  # Which is smaller in tests, see `conftest.py`.
-
-
-@pytest.fixture(autouse=True)
-def pictures_for_a_readme(monkeypatch):
-    monkeypatch.setattr(display, "README_WIDTH", README_WIDTH)
+pytestmark = pytest.mark.usefixtures("pictures_for_a_readme")
 
 
 def test_a_grey_picture_is_written_grey_and_reads_back(tmp_path):

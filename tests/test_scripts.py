@@ -92,8 +92,8 @@ def train_once(npz, tmp_path_factory):
     What was printed lies beside the run, in `printed.txt`. Plots are drawn without further words.
     """
 
-    @functools.cache
-    def train(name, *words, n_epochs=2):
+    @functools.cache  # Which takes a default and the same number that is given for two.
+    def train(name, words, n_epochs):
         results, printed = tmp_path_factory.mktemp("trained"), io.StringIO()
         with contextlib.redirect_stdout(printed), pytest.MonkeyPatch.context() as patch:
             if words:
@@ -102,7 +102,7 @@ def train_once(npz, tmp_path_factory):
         (results / "printed.txt").write_text(printed.getvalue())
         return run
 
-    return train
+    return lambda name, *words, n_epochs=2: train(name, words, n_epochs)
 
 
 @pytest.fixture
