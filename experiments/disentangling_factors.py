@@ -222,6 +222,11 @@ class AdversarialAutoencoder(model.Model):
                 f"--pretraining_epochs={flags.pretraining_epochs} leaves none of "
                 f"--n_epochs={flags.n_epochs} for the second step: give fewer"
             )
+        if flags.pretraining_epochs and flags.classification_weight:
+            raise UserError(
+                f"--classification_weight={flags.classification_weight} is of training in one "
+                f"step: with --pretraining_epochs s learns to classify before, so omit one"
+            )
         self.triplets = Triplets(data, self.training_images(data), flags.batch_size, flags.seed)
         start = {"initializer": flags.initializer, "seed": flags.seed}
         dense = functools.partial(layers.dense, **start)
@@ -238,11 +243,10 @@ class AdversarialAutoencoder(model.Model):
         self.discriminator = discriminator(*own)
 
         self.networks = [self.encoder, self.decoder, self.discriminator]
-        self.classifies = bool(flags.classification_weight) and not self.specified
-        if self.specified or self.classifies:
+        if self.specified or flags.classification_weight:
             self.classifier = identity_classifier(dense, data, flags)
             self.networks.append(self.classifier)
-        prefixes = ("e_", "d_", "c_") if self.classifies else ("e_", "d_")
+        prefixes = ("e_", "d_", "c_") if flags.classification_weight else ("e_", "d_")
         self.autoencoder_variables = layers.variables(self.networks, *prefixes)
         self.discriminator_variables = layers.variables(self.networks, "dc_")
 
@@ -323,7 +327,7 @@ class AdversarialAutoencoder(model.Model):
             dependence = losses.dependence(means, identity)
             loss += flags.dependence_weight * dependence
             classification_loss = tf.constant(0.0)
-            if self.classifies:
+            if flags.classification_weight:
                 logits = self.classifier(s, training=True)
                 classification_loss = losses.classification(identity, logits)
                 loss += flags.classification_weight * classification_loss

@@ -671,6 +671,7 @@ def test_an_interpolation_begins_and_ends_with_its_images(data, one_convolution)
         (["--discriminator_ceiling=0"], "must be a number above 0"),
         (["--label_smoothing=1"], "at least 0 and below 1"),
         (["--pretraining_epochs=2"], "leaves none of --n_epochs=2 for the second step"),
+        (["--pretraining_epochs=1", "--classification_weight=1"], "omit one"),
         (["--unseen=7"], "no class '7' to hold out"),
         (["--unseen=0,1"], "leave two or more to train on"),
         (["--visualize"], "--visualize has no effect in this script"),
