@@ -209,6 +209,15 @@ def test_a_font_that_lacks_a_letter_has_the_shape_of_the_first_one():
     assert all(glyphs._lender(first, character) is first for character in glyphs.SCRIPTS)
 
 
+def test_a_shape_that_faces_share_is_traced_once_and_as_if_alone():
+    faces = [*glyphs.FACES[:5], glyphs.FACES[0]._replace(serif=10)]
+    rendered = np.stack([glyphs._render(face, "E") for face in faces])
+    together = glyphs._trace(rendered, faces)
+    alone = [glyphs._trace(rendered[k : k + 1], [face]) for k, face in enumerate(faces)]
+    for found, each in zip(together, zip(*alone, strict=True), strict=True):
+        np.testing.assert_array_equal(found, np.concatenate(each))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("characters", [glyphs.UPPER + glyphs.LOWER, glyphs.SCRIPTS[::6]])
 def test_all_letters_are_drawn(characters):
