@@ -59,8 +59,10 @@ class Autoencoder(model.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
-        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        dense = functools.partial(
+            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
+        )
+        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
         self.encoder = encoder(encoder_dense, data, flags)
         self.decoder = decoder(dense, data, flags)
 

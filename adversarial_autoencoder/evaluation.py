@@ -60,7 +60,7 @@ def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
 
     Returns:
       `code_mean`, `code_stddev`, `code_ks`, `energy_distance` and more of `measures.code_fit`;
-      `parzen_log_likelihood` and `parzen_bandwidth` of `measures.parzen_log_likelihood`.
+      the likelihoods and bandwidths of `measures.parzen_log_likelihood`.
 
     The likelihood: Makhzani et al. 2015, section 3. The energy distance: Székely and Rizzo 2013.
     """

@@ -17,7 +17,7 @@ import tensorflow as tf
 Metrics = dict[str, float]
 
 STANDARD_ERROR = "_standard_error"  # Ends the name of a figure's standard error.
-BANDWIDTHS = np.logspace(-1, 0, 10)  # The grid of the Parzen window, as is usual.
+BANDWIDTHS = np.logspace(-1, 0, 10)  # Of the Parzen window: Goodfellow et al.'s grid.
 
 _BLOCK = 500  # Rows of a distance matrix held at a time: 40 MB beside 10,000 columns.
 
@@ -156,7 +156,9 @@ def parzen_log_likelihood(
 
     The density is a mean of Gaussians, one around every generated image. Of ten bandwidths (0.1
     to 1, evenly spaced in their logarithm) it has the one under which the validation images have
-    the highest likelihood.
+    the highest likelihood. The ten are coarse: halfway between two of them lies a bandwidth that
+    gives images of 784 pixels up to 13 nats more. So nineteen finer ones are tried around the best
+    of the ten, and theirs is a figure of its own, since the papers' figures are of the ten.
 
     Args:
       samples: generated images, 10,000 in the paper; see the module's docstring.
@@ -165,16 +167,26 @@ def parzen_log_likelihood(
       n_validation: the first N of the validation images are used.
 
     Returns:
-      `parzen_log_likelihood` and `parzen_bandwidth`.
+      `parzen_log_likelihood` and `parzen_bandwidth`, of the ten; `parzen_fine_log_likelihood` and
+      `parzen_fine_bandwidth`, of the nineteen.
 
     Makhzani et al. 2015, section 3; the protocol is that of Goodfellow et al. 2014.
     """
-    of_bandwidths = _parzen(samples, validation_images[:n_validation], BANDWIDTHS)
-    bandwidth = BANDWIDTHS[np.argmax(of_bandwidths.mean(axis=1))]
-    (likelihoods,) = _parzen(samples, test_images, [bandwidth])
-    return mean_with_error("parzen_log_likelihood", likelihoods) | {
-        "parzen_bandwidth": float(bandwidth)
-    }
+
+    def best(bandwidths):
+        of_bandwidths = _parzen(samples, validation_images[:n_validation], bandwidths)
+        return bandwidths[np.argmax(of_bandwidths.mean(axis=1))]
+
+    coarse = best(BANDWIDTHS)
+    step = BANDWIDTHS[1] / BANDWIDTHS[0]
+    fine = best(coarse * step ** np.linspace(-0.9, 0.9, 19))
+    of_coarse, of_fine = _parzen(samples, test_images, [coarse, fine])
+    return (
+        mean_with_error("parzen_log_likelihood", of_coarse)
+        | {"parzen_bandwidth": float(coarse)}
+        | mean_with_error("parzen_fine_log_likelihood", of_fine)
+        | {"parzen_fine_bandwidth": float(fine)}
+    )
 
 
 def _parzen(samples: np.ndarray, images: np.ndarray, bandwidths: np.ndarray) -> np.ndarray:

@@ -410,7 +410,7 @@ def _define_shared(flags: Flags) -> None:
     choice(flags, "encoder", "deterministic", layers.ENCODERS, "gaussian: codes are drawn", group)
     boolean(flags, "batch_norm", False, "batch normalization in the encoder", group)
     fraction(
-        flags, "dropout", 0.0, "share of the encoder's hidden units dropped in training", group
+        flags, "dropout", 0.0, "share of all networks' hidden units dropped in training", group
     )
     nonnegative(
         flags,

@@ -55,8 +55,10 @@ class Classifier(model.Model):
         labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
         self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
 
-        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        dense = functools.partial(
+            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
+        )
+        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
         self.classifier = classifier(encoder_dense, data, flags)
         self.encoder = self.classifier  # In TensorBoard's projector its logits stand for codes.
 

@@ -126,8 +126,10 @@ class AdversarialAutoencoder(model.Model):
             data.train, flags.n_labeled, data.n_classes, flags.seed
         )
 
-        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        dense = functools.partial(
+            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
+        )
+        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
         self.encoder = encoder(encoder_dense, data, flags)
         self.decoder = decoder(dense, data, flags)
         self.discriminator = discriminator(dense, data, flags)

@@ -103,8 +103,10 @@ class AdversarialAutoencoder(model.Model):
         labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
         self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
 
-        dense = functools.partial(layers.dense, initializer=flags.initializer, seed=flags.seed)
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm, dropout=flags.dropout)
+        dense = functools.partial(
+            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
+        )
+        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
         self.encoder, self.classifier = encoder(encoder_dense, data, flags)
         self.decoder = decoder(dense, data, flags)
         self.discriminator = discriminator(dense, data, flags)

@@ -131,6 +131,16 @@ def test_parzen_window_around_one_sample_is_a_gaussian():
     assert found["parzen_log_likelihood"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_finer_bandwidths_reach_what_the_ten_miss():
+    test = np.array([[0.0, 0.3, 0.4]])
+    found = measures.parzen_log_likelihood(np.zeros([1, 3]), test, test)
+    ideal = math.sqrt(0.25 / 3)
+    assert found["parzen_fine_bandwidth"] == pytest.approx(ideal, rel=0.015)
+    at_the_ideal = -1.5 * (1 + math.log(2 * math.pi * ideal**2))
+    assert found["parzen_fine_log_likelihood"] == pytest.approx(at_the_ideal, abs=0.001)
+    assert found["parzen_log_likelihood"] < at_the_ideal - 0.003
+
+
 def test_parzen_log_likelihood_stays_finite_where_densities_underflow(rng):
     samples = rng.random([300, 784]).astype(np.float32) * 0.01
     ones = np.full([520, 28, 28, 1], 255, np.uint8)

@@ -180,6 +180,21 @@ def test_noise_and_dropout_change_the_step_and_not_the_pictures(data):
     assert float(a) != float(b)
 
 
+@pytest.mark.parametrize("part", ["part1", "part2", "part3", "part4"])
+def test_dropout_drops_hidden_units_of_every_network_and_no_output(data, part):
+    model = build(part, data, "--dropout=0.5")
+    for network in model.networks:
+        dropped = [
+            layer.name for layer in network.layers if isinstance(layer, keras.layers.Dropout)
+        ]
+        assert dropped == [
+            f"{layer.name}_dropout"
+            for layer in network.layers
+            if isinstance(layer, keras.layers.Dense) and layer.units == model.flags.n_l1
+        ]
+        assert len(dropped) == 2
+
+
 def test_noise_has_the_spread_asked_for_and_depends_on_step_and_purpose(data):
     model = build("part1", data, "--noise_stddev=0.3")
     x = tf.zeros([50, 1000])
