@@ -9,16 +9,9 @@ code, and both learn to make the reconstruction error small.
 
 import functools
 
-from adversarial_autoencoder import (
-    evaluation,
-    grids,
-    inference,
-    layers,
-    losses,
-    model,
-    options,
-    training,
-)
+from adversarial_autoencoder import layers, losses, model, options, training
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.pictures import grids
 
 import keras
 import tensorflow as tf
@@ -95,7 +88,7 @@ class Autoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": inference.draw_codes(self, x),
+            "Encoder Distribution": self.draw_codes(x),
         }
 
     def pictures(self, data):

@@ -10,9 +10,6 @@ fool it, until its codes are distributed like the prior and leave no gaps.
 import functools
 
 from adversarial_autoencoder import (
-    evaluation,
-    grids,
-    inference,
     layers,
     losses,
     model,
@@ -21,6 +18,8 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.pictures import grids
 
 import keras
 import tensorflow as tf
@@ -141,7 +140,7 @@ class AdversarialAutoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": inference.draw_codes(self, x),
+            "Encoder Distribution": self.draw_codes(x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 

@@ -11,9 +11,6 @@ class are distributed like the prior and say nothing about the class.
 import functools
 
 from adversarial_autoencoder import (
-    evaluation,
-    grids,
-    inference,
     layers,
     losses,
     model,
@@ -22,6 +19,8 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.pictures import grids
 
 import keras
 import tensorflow as tf
@@ -151,7 +150,7 @@ class AdversarialAutoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": inference.draw_codes(self, x),
+            "Encoder Distribution": self.draw_codes(x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 

@@ -11,11 +11,7 @@ labels that are known. All other images are used without their labels.
 import functools
 
 from adversarial_autoencoder import (
-    batches,
     datasets,
-    evaluation,
-    grids,
-    inference,
     layers,
     losses,
     model,
@@ -24,6 +20,9 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
+from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.pictures import grids
 
 import keras
 import tensorflow as tf
@@ -213,7 +212,7 @@ class AdversarialAutoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Gauss Distribution": inference.draw_codes(self, x),
+            "Encoder Gauss Distribution": self.draw_codes(x),
             "Real Gauss Distribution": self.sample_prior(len(x), step),
             "Encoder Categorical Distribution": self.classify(x),
             "Real Categorical Distribution": self.sample_label_prior(len(x), step),

@@ -1,6 +1,6 @@
 """What pip installs: the package; the scripts are run from the checkout."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 setup(
     name="adversarial-autoencoder",
@@ -8,7 +8,7 @@ setup(
     description="Adversarial autoencoders in TensorFlow 2, step by step",
     license="MIT",
     python_requires=">=3.10",
-    packages=["adversarial_autoencoder", "adversarial_autoencoder.explorer"],
+    packages=find_packages(include=["adversarial_autoencoder", "adversarial_autoencoder.*"]),
     package_data={"adversarial_autoencoder.explorer": ["*.html", "*.css", "*.js"]},
     install_requires=[
         "tensorflow>=2.18",

@@ -6,10 +6,7 @@ at hand.
 
 from collections.abc import Callable
 
-from adversarial_autoencoder import layers, randomness
-
 import numpy as np
-import tensorflow as tf
 
 
 def encode(encode_batch: Callable, images: np.ndarray, batch_size: int = 1000) -> np.ndarray:
@@ -21,24 +18,6 @@ def encode(encode_batch: Callable, images: np.ndarray, batch_size: int = 1000) -
       batch_size: images at a time.
     """
     return generate(lambda part: encode_batch(pixels(part)), images, batch_size=batch_size)
-
-
-def draw_codes(model: tf.Module, images: np.ndarray) -> np.ndarray:
-    """Returns codes as in training, float32 [n, z_dim]; the same ones every time.
-
-    The codes of a `gaussian` encoder are sampled around their mean, so that together they are
-    spread like the prior; `encode` returns the mean.
-
-    Args:
-      model: with `encode` and `encoder`, as the scripts' models.
-      images: see the module's docstring.
-    """
-    z = encode(model.encode, images)
-    stddev = layers.code_stddev(model.encoder)
-    if stddev is None:
-        return z
-    noise = randomness.numpy_generator(0, "codes").standard_normal(z.shape, np.float32)
-    return z + noise * encode(stddev, images)
 
 
 def generate(decode: Callable, *inputs: np.ndarray, batch_size: int = 1000) -> np.ndarray:

@@ -1,10 +1,10 @@
 """The layers from which all networks are built, and their variables by name."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
-from adversarial_autoencoder import devices, randomness
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder import randomness
+from adversarial_autoencoder.system import devices
+from adversarial_autoencoder.system.errors import UserError
 
 import keras
 import tensorflow as tf
@@ -235,39 +235,6 @@ def _initial_weights(initializer: str, seed: int, name: str) -> keras.Initialize
     if initializer == "he":
         return keras.initializers.HeNormal(seed=weights_seed)
     raise ValueError(f"initializer {initializer!r} is not one of {', '.join(INITIALIZERS)}")
-
-
-def check_sizes(network: keras.Model) -> keras.Model:
-    """Returns the network, which refuses inputs in the wrong order if it has several.
-
-    Keras itself compares sizes until `predict` has been called once, and then no more: images of
-    `[z, y]` would be drawn as if nothing were wrong. Inputs times a vector of ones of their size,
-    which changes no number, must fit.
-    """
-    if len(network.inputs) < 2 or any(len(tensor.shape) != 2 for tensor in network.inputs):
-        return network
-    inputs = [keras.Input(g.shape[1:], dtype=g.dtype, name=g.name) for g in network.inputs]
-    checked = [
-        keras.layers.Rescaling([1.0] * g.shape[1], dtype=g.dtype, name=f"{g.name}_size")(g)
-        for g in inputs
-    ]
-    return keras.Model(inputs, network(checked), name=network.name)
-
-
-@contextlib.contextmanager
-def of_one_device(network: keras.Model) -> Iterator[None]:
-    """Within a `with` block the network's layers are those of one device, for export.
-
-    Only TensorFlow knows batch normalization that several devices share.
-    """
-    shared = [layer for layer in network.layers if getattr(layer, "synchronized", False)]
-    for layer in shared:
-        layer.synchronized = False
-    try:
-        yield
-    finally:
-        for layer in shared:
-            layer.synchronized = True
 
 
 def redraw(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:

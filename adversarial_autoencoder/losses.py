@@ -6,7 +6,8 @@ Most are means over the batch. `dependence` and `imbalance` are of the batch as 
 
 from collections.abc import Callable
 
-from adversarial_autoencoder import devices, randomness
+from adversarial_autoencoder import randomness
+from adversarial_autoencoder.system import devices
 
 import keras
 import tensorflow as tf

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from adversarial_autoencoder import datasets, layers, losses, optimizers, randomness
+from adversarial_autoencoder import datasets, inference, layers, losses, optimizers, randomness
 from adversarial_autoencoder.datasets import Dataset, Split
 
 import keras
@@ -130,6 +130,22 @@ class Model(tf.Module):
     def encode(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the codes of images, float32 [n, z_dim]; of drawn codes, the mean."""
         return self.encoder(x)
+
+    def draw_codes(self, images: np.ndarray) -> np.ndarray:
+        """Returns codes as in training, float32 [n, z_dim]; the same ones every time.
+
+        The codes of a `gaussian` encoder are sampled around their mean, so that together they are
+        spread like the prior; `encode` returns the mean.
+
+        Args:
+          images: as for `inference.encode`.
+        """
+        z = inference.encode(self.encode, images)
+        stddev = layers.code_stddev(self.encoder)
+        if stddev is None:
+            return z
+        noise = randomness.numpy_generator(0, "codes").standard_normal(z.shape, np.float32)
+        return z + noise * inference.encode(stddev, images)
 
     def decode(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Returns images, float32 [n, input_dim] in [0, 1], of codes and (where used) labels."""

@@ -11,8 +11,9 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
-from adversarial_autoencoder import flagfiles, layers, losses, priors, screen
-from adversarial_autoencoder.errors import UserError, one_line
+from adversarial_autoencoder import layers, losses, priors
+from adversarial_autoencoder.system import flagfiles, screen
+from adversarial_autoencoder.system.errors import UserError, one_line
 
 from absl import flags as absl_flags
 

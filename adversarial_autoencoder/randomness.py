@@ -8,7 +8,7 @@ On several devices each draws for the whole batch and takes its rows, so that a 
 import zlib
 from collections.abc import Sequence
 
-from adversarial_autoencoder import devices
+from adversarial_autoencoder.system import devices
 
 import numpy as np
 import tensorflow as tf

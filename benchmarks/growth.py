@@ -44,8 +44,10 @@ PICTURE = ROOT / "docs" / "images" / "growth.png"
 def measure(setting: dict[str, int], seconds: float) -> dict[str, float]:
     """Returns `images_per_second` and `peak_gb` of this process, which must be a new one."""
     import part3_style_content as part3
-    from adversarial_autoencoder import averaging, batches, devices, options, training
-    from adversarial_autoencoder.splits import Dataset, Split
+    from adversarial_autoencoder import optimizers, options
+    from adversarial_autoencoder.datasets import Dataset, Split, batches
+    from adversarial_autoencoder.system import devices
+    from adversarial_autoencoder.training import loop as training
 
     import numpy as np
     import tensorflow as tf
@@ -62,7 +64,7 @@ def measure(setting: dict[str, int], seconds: float) -> dict[str, float]:
     data = Dataset("made up", train, train[:100], train[:100], 10, tuple("0123456789"))
     with devices.scope(strategy):
         model = part3.AdversarialAutoencoder(data, flags)
-    ema = averaging.ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
+    ema = optimizers.ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
     train_batches = batches.Batches.of(train, 10, flags.batch_size, 0)
     steps = training.step_loop(model, train_batches, ema, strategy)
 

@@ -32,8 +32,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from adversarial_autoencoder import flagfiles, locks, options, runs
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder import options
+from adversarial_autoencoder.runs import run as runs
+from adversarial_autoencoder.system import flagfiles, locks
+from adversarial_autoencoder.system.errors import UserError
 
 from absl import flags as absl_flags
 

@@ -51,7 +51,8 @@ class Contender:
 
     def train(self, results: pathlib.Path) -> None:
         """Trains into `results`, and notes when each kept epoch was done."""
-        from adversarial_autoencoder import checkpoints, runs
+        from adversarial_autoencoder import runs
+        from adversarial_autoencoder.runs import checkpoints
 
         before, start = set(results.glob("*/*/log/log.txt")), time.time()
         words = ["--train", f"--flagfile={ROOT / 'recipes' / self.recipe}"]

@@ -25,15 +25,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import part3_style_content
 import part4_semisupervised
-from adversarial_autoencoder import (
-    averaging,
-    batches,
-    datasets,
-    losses,
-    options,
-    randomness,
-    training,
-)
+from adversarial_autoencoder import datasets, losses, optimizers, options, randomness
+from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder.training import loop as training
 from experiments import clustering, dimensionality_reduction, disentangling_factors
 
 import keras
@@ -65,7 +59,7 @@ def project(part, data, flags, precision):
     keras.mixed_precision.set_global_policy(precision)
     model = part.AdversarialAutoencoder(data, flags)
     own_batches = batches.Batches(data.train, data.n_classes, flags.batch_size, flags.seed)
-    no_average = averaging.ExponentialMovingAverage([], 0.0)
+    no_average = optimizers.ExponentialMovingAverage([], 0.0)
     train_steps = training.step_loop(model, own_batches, no_average)
     order = own_batches.order(0)
 

@@ -1,7 +1,7 @@
 """Draws examples for the pages: one word in many fonts, and samples that do and do not fit a prior.
 
 python docs/draw_examples.py             writes docs/images/style_and_content.png and
-                                         docs/images/measures.png, and prints the measures
+                                         docs/images/formulas.png, and prints the measures
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from adversarial_autoencoder import measures
+from adversarial_autoencoder.measures import formulas
 
 import numpy as np
 from matplotlib import font_manager
@@ -64,8 +64,8 @@ def measures_of_codes() -> Figure:
     figure = Figure(figsize=(8, 6.3), dpi=DPI, layout="constrained")
     grid = figure.subplots(2, 3, sharex=True, sharey=True)
     for axes, (name, codes) in zip(grid.flat, samples().items(), strict=True):
-        ks = max(measures.ks_distance(a, b) for a, b in zip(codes.T, prior.T, strict=True))
-        energy = measures.energy_distance(codes, prior)
+        ks = max(formulas.ks_distance(a, b) for a, b in zip(codes.T, prior.T, strict=True))
+        energy = formulas.energy_distance(codes, prior)
         print(f"{name:24} KS distance {ks:.3f}   energy distance {energy:.4f}")
         axes.scatter(*codes[:N_SHOWN].T, s=3, linewidths=0, alpha=0.6, color="#3b7dd8")
         axes.set_title(f"{name}\nKS {ks:.3f}, energy {energy:.4f}", fontsize=9.5)

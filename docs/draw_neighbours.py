@@ -11,7 +11,9 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from adversarial_autoencoder import datasets, grids, measures, randomness, runs
+from adversarial_autoencoder import datasets, randomness, runs
+from adversarial_autoencoder.measures import formulas
+from adversarial_autoencoder.pictures import grids
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -45,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data = datasets.load(arguments.dataset, arguments.data_dir)
     x = data.test.images.reshape(len(data.test), -1).astype(np.float32) / 255
-    twins = measures.neighbours(x, np.arange(len(x)))[:, 0]
+    twins = formulas.neighbours(x, np.arange(len(x)))[:, 0]
     figure = Figure(figsize=(8, 4.3), dpi=120, layout="constrained")
     names = ("part 1", "part 2")
     for axes, path, name in zip(figure.subplots(1, 2), arguments.runs, names, strict=True):

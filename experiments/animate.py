@@ -18,8 +18,10 @@ import csv
 import os
 import pathlib
 
-from adversarial_autoencoder import animation, datasets, display, options, runs, sprites
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder import datasets, options, runs
+from adversarial_autoencoder.datasets import sprites
+from adversarial_autoencoder.pictures import animation, png
+from adversarial_autoencoder.system.errors import UserError
 
 import numpy as np
 
@@ -135,7 +137,7 @@ def main(argv):
     animated = [animation.beside(*both) for both in zip(drivers, drawn, strict=True)]
     animation.save_gif(output, animated, flags.frame_rate, flags.scale)
     strip = output.with_suffix(".png")
-    display.save_png(strip, animation.strip(drivers, drawn))
+    png.save_png(strip, animation.strip(drivers, drawn))
     rate = animator.n_frames / animator.seconds
     print(
         f"{animator.n_frames} frames of {len(flags.character)} characters: {rate:.0f} frames a "

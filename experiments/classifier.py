@@ -9,16 +9,9 @@ images, by virtual adversarial training: what that reaches without an autoencode
 
 import functools
 
-from adversarial_autoencoder import (
-    batches,
-    datasets,
-    evaluation,
-    layers,
-    losses,
-    model,
-    options,
-    training,
-)
+from adversarial_autoencoder import datasets, layers, losses, model, options, training
+from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder.measures import evaluation
 
 import keras
 import tensorflow as tf

@@ -11,9 +11,6 @@ that look alike (Makhzani et al. 2015, section 6). `--vat_radius` adds virtual a
 import functools
 
 from adversarial_autoencoder import (
-    clusters,
-    evaluation,
-    inference,
     layers,
     losses,
     model,
@@ -22,6 +19,7 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
+from adversarial_autoencoder.measures import clusters, evaluation
 
 import keras
 import tensorflow as tf
@@ -200,7 +198,7 @@ class AdversarialAutoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Gauss Distribution": inference.draw_codes(self, x),
+            "Encoder Gauss Distribution": self.draw_codes(x),
             "Real Gauss Distribution": self.sample_prior(len(x), step),
             "Encoder Categorical Distribution": self.cluster(x),
             "Real Categorical Distribution": self.sample_label_prior(len(x), step),

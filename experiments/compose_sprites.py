@@ -14,8 +14,9 @@ shows (`visible_*`), and its action, direction and frame (`pose_*`).
 import os
 import pathlib
 
-from adversarial_autoencoder import options, sprites
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder import options
+from adversarial_autoencoder.datasets import sprites
+from adversarial_autoencoder.system.errors import UserError
 
 
 def define_flags(flags):

@@ -11,20 +11,18 @@ section 7). In two dimensions it is a map with an island for each label, known o
 import functools
 
 from adversarial_autoencoder import (
-    batches,
-    clusters,
     datasets,
-    evaluation,
-    inference,
     layers,
     losses,
     model,
     options,
-    pictures,
     priors,
     randomness,
     training,
 )
+from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder.measures import clusters, evaluation
+from adversarial_autoencoder.pictures import of_models as pictures
 
 import keras
 import tensorflow as tf
@@ -226,7 +224,7 @@ class AdversarialAutoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Gauss Distribution": inference.draw_codes(self, x),
+            "Encoder Gauss Distribution": self.draw_codes(x),
             "Real Gauss Distribution": self.sample_prior(len(x), step),
             "Encoder Categorical Distribution": self.encoder(x)[0],
             "Real Categorical Distribution": self.sample_label_prior(len(x), step),

@@ -14,24 +14,20 @@ image of that label, so z cannot carry the label. Mathieu et al. 2016, section 4
 import functools
 
 from adversarial_autoencoder import (
-    batches,
     datasets,
-    devices,
-    disentanglement,
-    evaluation,
-    grids,
     inference,
     layers,
     losses,
-    measures,
     model,
     options,
     randomness,
-    splits,
-    swaps,
     training,
 )
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.datasets import batches, dataset
+from adversarial_autoencoder.measures import disentangling, evaluation, formulas, swaps
+from adversarial_autoencoder.pictures import grids
+from adversarial_autoencoder.system import devices
+from adversarial_autoencoder.system.errors import UserError
 
 import keras
 import numpy as np
@@ -210,9 +206,9 @@ class AdversarialAutoencoder(model.Model):
     MEASURES = (
         swaps.measure_true_swaps,
         evaluation.measure_reconstruction,
-        disentanglement.measure_disentangling,
-        disentanglement.measure_neighbours,
-        disentanglement.measure_swaps,
+        disentangling.measure_disentangling,
+        disentangling.measure_neighbours,
+        disentangling.measure_swaps,
     )
 
     def __init__(self, data, flags):
@@ -424,7 +420,7 @@ class AdversarialAutoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": inference.draw_codes(self, x),
+            "Encoder Distribution": self.draw_codes(x),
             "Real Distribution": self.sample_prior(len(x), step),
             "Specified Distribution": self.encoder(x)[0],
         }
@@ -432,7 +428,7 @@ class AdversarialAutoencoder(model.Model):
     def shown(self, data):
         """Test images to make pictures of, and which to show, each of another identity."""
         # Drawn, one of each identity first: sorted data would begin with one pose of all.
-        pool = splits.one_of_each(data.test, min(len(data.test), RETRIEVED_AMONG), self.flags.seed)
+        pool = dataset.one_of_each(data.test, min(len(data.test), RETRIEVED_AMONG), self.flags.seed)
         return pool, np.arange(min(SHOWN, len(pool)))
 
     def pictures(self, data):
@@ -443,7 +439,7 @@ class AdversarialAutoencoder(model.Model):
         shown = functools.partial(grids.style_grid, n_classes=NEIGHBOURS, sources=x)
 
         def nearest(codes):
-            return measures.neighbours(codes, rows, NEIGHBOURS).ravel()
+            return formulas.neighbours(codes, rows, NEIGHBOURS).ravel()
 
         new = self.sample_prior(NEIGHBOURS * n, -1).numpy()
         return {

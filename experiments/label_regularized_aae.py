@@ -13,9 +13,6 @@ import functools
 
 from adversarial_autoencoder import (
     datasets,
-    evaluation,
-    grids,
-    inference,
     layers,
     losses,
     model,
@@ -24,6 +21,8 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.pictures import grids
 
 import keras
 import numpy as np
@@ -81,7 +80,7 @@ def measure_petals(model, data, judge):
     codes' is, by the petal's distance from 0; `petal_along_error` and `petal_across_error` compare
     standard deviations. They are the worst petal's, of codes on their own petal; 1: it is empty.
     """
-    z = inference.draw_codes(model, data.test.images)
+    z = model.draw_codes(data.test.images)
     own, moments = petal_moments(model, z, data.test.labels)
     labels = np.arange(100_000) % data.n_classes
     prior = model.sample_prior(len(labels), randomness.STEP_OF_PETALS, labels).numpy()
@@ -203,7 +202,7 @@ class AdversarialAutoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": inference.draw_codes(self, x),
+            "Encoder Distribution": self.draw_codes(x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 

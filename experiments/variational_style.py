@@ -11,10 +11,6 @@ part 3. Its weight is large at first, so that the decoder learns to use the labe
 import functools
 
 from adversarial_autoencoder import (
-    batches,
-    evaluation,
-    grids,
-    inference,
     layers,
     losses,
     model,
@@ -23,6 +19,9 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
+from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.pictures import grids
 
 import keras
 import tensorflow as tf
@@ -160,7 +159,7 @@ class AdversarialAutoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Distribution": inference.draw_codes(self, x),
+            "Encoder Distribution": self.draw_codes(x),
             "Real Distribution": self.sample_prior(len(x), step),
         }
 

@@ -10,11 +10,7 @@ changes it most. The classification phase learns this from all images.
 import functools
 
 from adversarial_autoencoder import (
-    batches,
     datasets,
-    evaluation,
-    grids,
-    inference,
     layers,
     losses,
     model,
@@ -23,6 +19,9 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
+from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.pictures import grids
 
 import keras
 import tensorflow as tf
@@ -219,7 +218,7 @@ class AdversarialAutoencoder(model.Model):
 
     def histograms(self, x, y, step):
         return {
-            "Encoder Gauss Distribution": inference.draw_codes(self, x),
+            "Encoder Gauss Distribution": self.draw_codes(x),
             "Real Gauss Distribution": self.sample_prior(len(x), step),
             "Encoder Categorical Distribution": self.classify(x),
             "Real Categorical Distribution": self.sample_label_prior(len(x), step),

@@ -12,14 +12,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The scripts lie beside the package, not in it.
 
-from adversarial_autoencoder import datasets, display, plots, tfds_data  # noqa: E402
+from adversarial_autoencoder import datasets  # noqa: E402
+from adversarial_autoencoder.datasets import tfds  # noqa: E402
+from adversarial_autoencoder.pictures import plots, png  # noqa: E402
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-README_WIDTH = display.README_WIDTH
+README_WIDTH = png.README_WIDTH
 gc.set_threshold(50_000, 20, 20)  # Tracing makes objects by the million, and few are garbage.
 
 SMALL = ("--n_l1=16", "--n_l2=16", "--batch_size=10", "--n_epochs=2")
@@ -38,14 +40,14 @@ def same_settings_for_each_test():
 def pictures_as_small_as_they_are():
     """Runs do not enlarge their pictures for a README: packing a large PNG takes a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(display, "README_WIDTH", 1)
+        patch.setattr(png, "README_WIDTH", 1)
         yield
 
 
 @pytest.fixture
 def pictures_for_a_readme(monkeypatch):
     """Enlarges them, as in earnest."""
-    monkeypatch.setattr(display, "README_WIDTH", README_WIDTH)
+    monkeypatch.setattr(png, "README_WIDTH", README_WIDTH)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +74,7 @@ def data(npz) -> datasets.Dataset:
 def network(monkeypatch, tmp_path):
     """`network(False)` is a machine without a network, on which nothing was ever downloaded."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
-    return lambda there: monkeypatch.setattr(tfds_data, "_answers", lambda url: there)
+    return lambda there: monkeypatch.setattr(tfds, "_answers", lambda url: there)
 
 
 @contextlib.contextmanager

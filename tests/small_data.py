@@ -5,7 +5,7 @@ import struct
 import zipfile
 
 from adversarial_autoencoder import datasets
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.system.errors import UserError
 
 import numpy as np
 import pytest

@@ -9,17 +9,11 @@ import importlib
 import json
 import sys
 
-from adversarial_autoencoder import (
-    averaging,
-    batches,
-    devices,
-    layers,
-    optimizers,
-    options,
-    randomness,
-    training,
-)
+from adversarial_autoencoder import layers, optimizers, options, randomness
 from adversarial_autoencoder import model as models
+from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder.system import devices
+from adversarial_autoencoder.training import loop as training
 
 import keras
 import numpy as np
@@ -74,7 +68,7 @@ def build(dataset, name, strategy, optimizer):
 def train(dataset, name, strategy, optimizer, n_steps=2):
     model, train_batches = build(dataset, name, strategy, optimizer)
     networks = list(model.exports().values())
-    ema = averaging.ExponentialMovingAverage(networks, 0.9)
+    ema = optimizers.ExponentialMovingAverage(networks, 0.9)
     variables = [v for network in model.networks for v in network.variables]
     variables = [v for v in variables if v.dtype == "float32"]
     before = [v.numpy() for v in variables]

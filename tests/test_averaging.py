@@ -1,4 +1,4 @@
-from adversarial_autoencoder import averaging, layers
+from adversarial_autoencoder import layers, optimizers
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ def network():
 
 def test_the_average_follows_the_weights_and_forgets_the_initial_ones():
     model = network()
-    average = averaging.ExponentialMovingAverage([model], 0.9)
+    average = optimizers.ExponentialMovingAverage([model], 0.9)
     expected = kernel = np.zeros([3, 2])
     for step in range(200):
         kernel = np.full([3, 2], step / 200)
@@ -27,7 +27,7 @@ def test_the_average_follows_the_weights_and_forgets_the_initial_ones():
 
 def test_weights_come_back_after_an_error():
     model = network()
-    average = averaging.ExponentialMovingAverage([model], 0.9)
+    average = optimizers.ExponentialMovingAverage([model], 0.9)
     before = model.get_layer("e_output").kernel.numpy()
     model.get_layer("e_output").kernel.assign(before + 1)
     with pytest.raises(KeyboardInterrupt), average.in_place():
@@ -38,7 +38,7 @@ def test_weights_come_back_after_an_error():
 
 def test_a_decay_of_0_keeps_no_average():
     model = network()
-    average = averaging.ExponentialMovingAverage([model], 0.0)
+    average = optimizers.ExponentialMovingAverage([model], 0.0)
     model.get_layer("e_output").kernel.assign(np.ones([3, 2]))
     average.update(5)
     with average.in_place():

@@ -26,12 +26,12 @@ def test_codes_of_a_gaussian_encoder_are_drawn_around_their_mean(data):
     )
     model = part2_aae.AdversarialAutoencoder(data, flags)
     images = data.test.images[:1].repeat(5000, axis=0)
-    z = inference.draw_codes(model, images)
+    z = model.draw_codes(images)
     stddev = layers.code_stddev(model.encoder)(images[:1].reshape(1, -1) / np.float32(255))
     mean = inference.encode(model.encode, images)[:1]
     np.testing.assert_allclose(z.mean(0, keepdims=True), mean, atol=0.05)
     np.testing.assert_allclose(z.std(0, keepdims=True), stddev, rtol=0.04)
-    np.testing.assert_array_equal(inference.draw_codes(model, images), z)
+    np.testing.assert_array_equal(model.draw_codes(images), z)
 
 
 def test_every_batch_is_generated_from_its_own_labels_and_codes():

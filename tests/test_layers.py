@@ -1,7 +1,7 @@
 import functools
 
 from adversarial_autoencoder import layers
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder.system.errors import UserError
 
 import keras
 import numpy as np

@@ -3,8 +3,9 @@ import re
 import subprocess
 import sys
 
-from adversarial_autoencoder import options, training
-from adversarial_autoencoder.errors import UserError
+from adversarial_autoencoder import options
+from adversarial_autoencoder.system.errors import UserError
+from adversarial_autoencoder.training import loop as training
 
 import pytest
 from conftest import ROOT

@@ -9,10 +9,10 @@ import base64
 import io
 import math
 
-from adversarial_autoencoder import grids
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.explorer.convert import DoesNotFit
 from adversarial_autoencoder.model import Model
+from adversarial_autoencoder.pictures import grids
 
 import numpy as np
 

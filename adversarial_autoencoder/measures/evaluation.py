@@ -1,0 +1,188 @@
+"""What is measured of a model, and how its figures are reported.
+
+A model's `MEASURES` are functions of the model, its data set and the `judge.Judge` of that data set
+(any classifier with an `accuracy` will do). They return figures by name, as in `measures`. Only
+measures of generated images use the judge, which is trained when it is first used. Random draws
+are the same every time.
+"""
+
+from collections.abc import Mapping
+
+from adversarial_autoencoder import layers, randomness
+from adversarial_autoencoder.datasets import Dataset
+from adversarial_autoencoder.inference import classify, encode, generate
+from adversarial_autoencoder.measures import clusters, formulas, probes, style_transfer
+from adversarial_autoencoder.measures.formulas import STANDARD_ERROR, Metrics
+from adversarial_autoencoder.measures.judge import Judge
+
+import numpy as np
+import tensorflow as tf
+
+N_GENERATED = 10_000  # Images generated from the prior, as in the AAE paper's protocol.
+N_STYLES = 1000  # Test images whose style is decoded with every label.
+
+
+def measure_reconstruction(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns the reconstruction error on test images; of any autoencoder.
+
+    Args:
+      model: with `reconstruct(x, y)`.
+      data: its data set.
+      judge: see the module's docstring.
+
+    Returns:
+      `reconstruction_mse`.
+    """
+    x, y = data.test_inputs()
+    return formulas.reconstruction_mse(x.numpy(), generate(model.reconstruct, x, y))
+
+
+def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns how well the codes fit the prior, and the likelihood of test images.
+
+    Args:
+      model: with `sample_prior(n, step)` and `decode(z, y)`.
+      data: its data set.
+      judge: see the module's docstring.
+
+    Returns:
+      `code_mean`, `code_stddev`, `code_ks`, `energy_distance` and more of `measures.code_fit`;
+      the likelihoods and bandwidths of `measures.parzen_log_likelihood`.
+
+    The likelihood: Makhzani et al. 2015, section 3. The energy distance: Székely and Rizzo 2013.
+    """
+    z = model.draw_codes(data.test.images)
+    steps = randomness.STEPS_OF_CODE_FIT
+    prior, prior_again = (model.sample_prior(len(z), step).numpy() for step in steps)
+    x, _ = _generate_evenly(model, data)
+    return formulas.code_fit(z, prior, prior_again) | formulas.parzen_log_likelihood(
+        x, data.validation.images, data.test.images
+    )
+
+
+def measure_style_and_content(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns content accuracy, diversity, and what z tells about the label and the style factors.
+
+    A probe reads z as the decoder gets it in training; where that is drawn, `z_mean_probe_accuracy`
+    is of its mean.
+
+    Args:
+      model: as for `measure_codes`.
+      data: its data set.
+      judge: see the module's docstring.
+
+    Returns:
+      `content_accuracy`, and `classifier_accuracy` of the judge on test images;
+      `sample_diversity`; `z_probe_accuracy`, `z_probe_chance`, `z_mean_probe_accuracy` and
+      `z_mean_probe_chance` (Mathieu et al. 2016, table 1); `style_factor_r2_<name>`,
+      `style_factor_accuracy_<name>` and `style_factor_chance_<name>` where factors are known.
+    """
+    x, labels = _generate_evenly(model, data)
+    train, test = data.train, data.test
+    z_train, z_test = (model.draw_codes(split.images) for split in (train, test))
+    metrics = (
+        formulas.content_accuracy(judge, data.as_images(x), labels)
+        | {"classifier_accuracy": judge.accuracy}
+        | formulas.sample_diversity(x, labels, test.images, test.labels)
+        | probes.z_probe_accuracy(z_train, train.labels, z_test, test.labels)
+        | probes.style_factor_r2(z_train, train.factors, z_test, test.factors)
+    )
+    if layers.code_stddev(model.encoder) is not None:
+        z_train, z_test = (encode(model.encode, split.images) for split in (train, test))
+        found = probes.z_probe_accuracy(z_train, train.labels, z_test, test.labels)
+        metrics |= {name.replace("z_", "z_mean_", 1): value for name, value in found.items()}
+    return metrics
+
+
+def measure_style_transfer(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns whether the styles of test images carry over to every label; see `style_transfer`.
+
+    The codes of 1,000 test images are each decoded with every label. Images generated from the
+    prior do not show where that fails: for unusual images.
+
+    Args:
+      model: with `encode(x)` and `decode(z, y)`.
+      data: its data set.
+      judge: see the module's docstring.
+    """
+    n = len(data.test)  # Spread over all of it, since it may be sorted by label.
+    test = data.test[np.linspace(0, n - 1, min(n, N_STYLES)).astype(int)]
+    y = np.eye(data.n_classes, dtype=np.float32)
+    z = encode(model.encode, test.images).repeat(data.n_classes, axis=0)
+    x = data.as_images(generate(model.decode, z, np.tile(y, [len(test), 1])))
+    rows = x.reshape(len(test), data.n_classes, *data.image_shape)
+    return style_transfer.style_transfer(judge, rows) | style_transfer.style_agreement(
+        rows, test.images, test.labels
+    )
+
+
+def measure_classification(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns the error of the labels that the model itself predicts, on test images.
+
+    Args:
+      model: with `classify(x)`, class probabilities or logits.
+      data: its data set.
+      judge: see the module's docstring.
+    """
+    predicted = classify(model.classify, data.test.images)
+    return formulas.classification_error(predicted, data.test.labels)
+
+
+def measure_clusters(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns how well the clusters that the model found fit the labels; see `clusters.clustering`.
+
+    Validation images give each cluster its label.
+
+    Args:
+      model: with `cluster(x)`, cluster probabilities.
+      data: its data set.
+      judge: see the module's docstring.
+    """
+    validation, test = (encode(model.cluster, s.images) for s in (data.validation, data.test))
+    return clusters.clustering(validation, data.validation.labels, test, data.test.labels)
+
+
+def measure_map(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Returns the error of the labels, or of clusters, and how well codes alone tell the label.
+
+    Args:
+      model: as for `measure_codes`, with `heads()`, the cluster heads, float [n, z_dim]; and with
+        `classify(x)`, or `cluster(x)` where it found clusters without labels.
+      data: its data set.
+      judge: see the module's docstring.
+
+    Returns:
+      As `measure_classification` or `measure_clusters`; `nearest_neighbour_error` of test codes
+      among training codes; `head_distance`, the smallest between two heads.
+    """
+    measure = measure_clusters if model.classify is None else measure_classification
+    z, z_test = (model.draw_codes(split.images) for split in (data.train, data.test))
+    return (
+        measure(model, data, judge)
+        | formulas.nearest_neighbour_error(z, data.train.labels, z_test, data.test.labels)
+        | {"head_distance": formulas.smallest_distance(np.asarray(model.heads()))}
+    )
+
+
+def _generate_evenly(model: tf.Module, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Images generated from the prior, flat [n, input_dim], and their labels, each as often."""
+    labels = np.arange(N_GENERATED) % model.n_labels
+    y = np.eye(model.n_labels, dtype=np.float32)[labels]
+    z = model.sample_prior(N_GENERATED, randomness.STEP_OF_GENERATED_IMAGES).numpy()
+    return generate(model.decode, z, y), labels
+
+
+# Reporting.
+
+
+def format_table(metrics: Mapping[str, float]) -> str:
+    """Returns the figures as lines of name and value, `± standard error` where there is one."""
+    names = [name for name in metrics if not name.endswith(STANDARD_ERROR)]
+    width = max(map(len, names), default=0)
+    lines = []
+    for name in names:
+        line = f"{name:{width}}  {metrics[name]:.4g}"
+        if name + STANDARD_ERROR in metrics:
+            line += f" ± {metrics[name + STANDARD_ERROR]:.2g}"
+        lines.append(line)
+    return "\n".join(lines)

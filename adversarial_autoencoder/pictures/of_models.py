@@ -1,0 +1,118 @@
+"""Which pictures a model has: its own, and those that any model of its kind has."""
+
+from adversarial_autoencoder import inference, priors, randomness
+from adversarial_autoencoder.datasets import Dataset
+from adversarial_autoencoder.model import Model
+from adversarial_autoencoder.pictures import grids, plots
+from adversarial_autoencoder.system.errors import UserError
+
+import numpy as np
+import tensorflow as tf
+from absl import flags as absl_flags
+
+SHEET = 20  # Rows, and images in a row, of what `--generate` and `--visualize` draw.
+
+
+def usual(model: Model, data: Dataset, at_end: bool = False) -> dict[str, np.ndarray]:
+    """Returns the model's own pictures by name; if its codes are 2-D, where test codes lie.
+
+    Args:
+      model: what to draw.
+      data: its data set.
+      at_end: training has ended: also which test images are predicted wrongly.
+    """
+    found = model.pictures(data)
+    if at_end and model.classify is not None:
+        found |= _predicted_labels(model, data)
+    if model.flags.z_dim == 2:
+        found |= _codes(model, data)
+    return found
+
+
+def asked_for(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """Returns what `--generate` and `--visualize` ask for, and without them the usual pictures."""
+    found = {}
+    if model.flags.generate:
+        found |= _samples(model, data)
+    if model.flags.visualize:
+        found |= _codes(model, data) | _prior(model) | manifolds(model, data)
+    return found or usual(model, data, at_end=True)
+
+
+def check(flags: absl_flags.FlagValues) -> None:
+    """Raises UserError if `--generate` or `--visualize` asks for what the model does not have."""
+    if flags.generate and "prior" not in flags:
+        raise UserError("--generate draws codes from a prior, and part 1 has none: use part 2")
+    if flags.visualize and flags.z_dim != 2:
+        raise UserError(f"--visualize draws codes of 2 dimensions, and --z_dim is {flags.z_dim}")
+
+
+def _predicted_labels(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """Which class of test images is predicted as which, and the images predicted wrongly."""
+    predicted = inference.classify(model.classify, data.test.images)
+    return {
+        "confusion_matrix": plots.confusion_matrix(data.test.labels, predicted, data.class_names),
+        "mistakes": grids.mistakes(data.test.images, data.test.labels, predicted, data.class_names),
+    }
+
+
+def _codes(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """Test codes over the prior's contour."""
+    codes = model.draw_codes(data.test.images)
+    prior = {}
+    if model.heads is not None:
+        prior = {"heads": np.asarray(model.heads())}
+    elif "prior" in model.flags:
+        prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}
+        prior["n_components"] = model.n_components
+    return {"codes": plots.scatter(codes, data.test.labels, data.class_names, **prior)}
+
+
+def _prior(model: Model) -> dict[str, np.ndarray]:
+    """Samples of the prior, coloured by component: what codes should look like."""
+    if "prior" not in model.flags:
+        return {}
+    prior, n = model.flags.prior, model.n_components
+    z = model.sample_prior(10_000, randomness.STEP_OF_PRIOR).numpy()
+    labels, names = np.zeros(len(z), int), ["prior"]
+    if prior in priors.WITH_COMPONENTS:
+        labels = priors.nearest_component(prior, z, n).numpy()
+        names = [f"component {k}" for k in range(n)]
+    return {"prior": plots.scatter(z, labels, names)}
+
+
+def _samples(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """Images of codes drawn from the prior; where the decoder takes labels, one a column."""
+    n_columns = max(SHEET - SHEET % model.n_labels, model.n_labels)  # Each class equally often.
+    n_columns = n_columns if _takes_labels(model) else SHEET
+    n = SHEET * n_columns
+    y = tf.one_hot(np.arange(n) % model.n_labels, model.n_labels)
+    x = model.decode(model.sample_prior(n, randomness.STEP_OF_SAMPLES), y)
+    return {"samples": grids.grid(data.as_images(x), n_columns)}
+
+
+def manifolds(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """Returns the decoder's images over the square that the prior fills, one for each label.
+
+    With cluster heads it is the square that heads and codes of test images fill; a decoder that
+    takes codes alone has one picture. None of codes that are not 2-D.
+    """
+    if model.flags.z_dim != 2:
+        return {}
+    reach = 10.0  # As in part 2; without a prior codes may lie anywhere.
+    if model.heads is not None:
+        codes = model.draw_codes(data.test.images)
+        reach = np.abs(np.concatenate([codes, model.heads()])).max()
+    elif "prior" in model.flags:
+        reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
+    z = tf.constant(grids.manifold_codes(-reach, reach, step=2 * reach / (SHEET - 1)))
+    found = {}
+    for k in range(model.n_labels if _takes_labels(model) else 1):
+        x = model.decode(z, tf.one_hot(tf.fill([len(z)], k), model.n_labels))
+        name = f"manifold_{k}" if _takes_labels(model) else "manifold"
+        found[name] = grids.grid(data.as_images(x))
+    return found
+
+
+def _takes_labels(model: Model) -> bool:
+    return len(model.decoder.inputs) == 2

@@ -1,0 +1,5 @@
+"""A run's folder: checkpoints, log, TensorBoard's events, pictures and figures."""
+
+from adversarial_autoencoder.runs.run import Run, check_data, find, open_run, saving
+
+__all__ = ["Run", "check_data", "find", "open_run", "saving"]

@@ -1,0 +1,1 @@
+"""What serves everything else: files, the terminal, devices, the machine."""

@@ -1,0 +1,311 @@
+"""The devices that share a run: one, several of this machine, or those of several machines.
+
+On several, `tf.distribute` keeps a copy of all variables on each device, and a train step runs on
+each with its rows of the batch (its slice). What a step needs of the others' rows goes through
+`whole`, `own` and `mean`, which on one device return what they are given.
+"""
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+
+from adversarial_autoencoder.system.errors import UserError, one_line
+
+import numpy as np
+import tensorflow as tf
+from absl import flags as absl_flags
+
+
+def start(flags: absl_flags.FlagValues) -> tf.distribute.Strategy | None:
+    """Returns the strategy of `--devices`, or None where one device does all.
+
+    To be called before TensorFlow computes anything, since it then knows its devices for good. With
+    `--devices` it sees that many GPUs, and leaves the memory of others alone. With the variable
+    TF_CONFIG in the environment this waits for the other machines.
+
+    Raises:
+      UserError: there are not so many devices, the batch cannot be divided among them, or TF_CONFIG
+        does not say what it should.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    n = (flags.devices or max(len(gpus), 1)) if flags.train else 1
+    if gpus and n > len(gpus):
+        raise UserError(f"--devices={n}, but TensorFlow sees {len(gpus)} GPUs: give at most that")
+    workers, is_chief = _workers(os.environ.get("TF_CONFIG", "")) if flags.train else ([], True)
+    if len(workers) > 1:
+        if n > 1 and not gpus:
+            raise UserError(f"--devices={n}, but with TF_CONFIG a CPU is one device: omit the flag")
+        tf.config.set_visible_devices(gpus[:n], "GPU")
+        _check_division(flags.batch_size, n * len(workers))
+        strategy = _connected(workers)
+        strategy.batch_size, strategy.is_chief = flags.batch_size, is_chief
+        return strategy
+    if gpus and (flags.train or flags.devices):
+        try:
+            tf.config.set_visible_devices(gpus[:n], "GPU")
+        except RuntimeError:  # TensorFlow has begun.
+            _check_number("GPU", n)
+    if n == 1:
+        return None
+    _check_division(flags.batch_size, n)
+    if not gpus:
+        _divide_cpu(n)
+    kind = "GPU" if gpus else "CPU"
+    strategy = mirrored(tuple(f"{kind}:{k}" for k in range(n)))
+    strategy.batch_size = flags.batch_size  # For `own`.
+    return strategy
+
+
+@functools.cache  # A second one's collective operations would be taken for the first one's.
+def mirrored(names: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Returns the strategy for these devices of this machine."""
+    verbosity = tf.get_logger().level
+    tf.get_logger().setLevel("ERROR")  # It warns of every device that is no GPU.
+    strategy = tf.distribute.MirroredStrategy(names)
+    tf.get_logger().setLevel(verbosity)
+    return strategy
+
+
+def scope(strategy: tf.distribute.Strategy | None) -> contextlib.AbstractContextManager:
+    """Returns the scope in which variables are made on every device."""
+    return strategy.scope() if strategy else contextlib.nullcontext()
+
+
+def whole_step(
+    train_step: Callable[..., dict[str, tf.Tensor]], strategy: tf.distribute.Strategy | None
+) -> Callable[..., dict[str, tf.Tensor]]:
+    """Returns the train step of all devices together: of the whole batch, with its losses."""
+    if strategy is None:
+        return train_step
+
+    @tf.function
+    def step_of_all(x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        n = strategy.num_replicas_in_sync
+        slices = list(zip(tf.split(x, n), tf.split(y, n), strict=True))
+        x, y = (
+            strategy.experimental_distribute_values_from_function(
+                lambda context, k=k: slices[context.replica_id_in_sync_group][k]
+            )
+            for k in range(2)
+        )
+        losses = strategy.run(train_step, args=(x, y, step))
+        return {
+            name: strategy.reduce(tf.distribute.ReduceOp.MEAN, loss, axis=None)
+            for name, loss in losses.items()
+        }
+
+    return step_of_all
+
+
+@contextlib.contextmanager
+def no_conditions() -> Iterator[None]:
+    """Within a `with` block, turns what TensorFlow says of updates in a `tf.cond` into one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "merge_call" not in str(error):
+            raise
+        raise UserError(
+            "this train step updates weights under a condition (in some of the steps only), which "
+            "several devices cannot do together: give --devices=1"
+        ) from None
+
+
+def on_each(function: Callable, strategy: tf.distribute.Strategy | None) -> Callable:
+    """Returns the function that does `function` on each device."""
+    if strategy is None:
+        return function
+    return lambda *arguments: strategy.run(function, args=arguments)
+
+
+def count() -> int:
+    """Returns among how many devices the batch is divided; 1 outside a train step."""
+    context = tf.distribute.get_replica_context()
+    return context.num_replicas_in_sync if context else 1
+
+
+def index() -> int | tf.Tensor:
+    """Returns which of the devices this is, from 0; 0 outside a train step."""
+    context = tf.distribute.get_replica_context()
+    return context.replica_id_in_sync_group if context else 0
+
+
+def own(rows: tf.Tensor) -> tf.Tensor:
+    """Returns this device's rows of a batch, [batch / devices, ...].
+
+    Args:
+      rows: those of the whole batch, [batch, ...]; or of several batches one after the other, of
+        each of which this device has its part.
+    """
+    n = count()
+    if n == 1:
+        return rows
+    batch_size = tf.distribute.get_strategy().batch_size
+    n_rows, *shape = rows.shape
+    n_batches = n_rows // batch_size if n_rows % batch_size == 0 else 1
+    slices = tf.reshape(rows, [n_batches, n, n_rows // n_batches // n, *shape])
+    return tf.reshape(slices[:, index()], [n_rows // n, *shape])
+
+
+def whole(rows: tf.Tensor) -> tf.Tensor:
+    """Returns the rows of all devices, [batch, ...], of which `rows` are this one's.
+
+    Gradients go back to each device. A loss of the whole batch, computed on each, is as it should
+    be: the mean over devices of each one's loss.
+    """
+    if count() == 1:
+        return rows
+    gathered = tf.distribute.get_replica_context().all_gather(rows, axis=0)
+    return tf.ensure_shape(gathered, [count() * rows.shape[0], *rows.shape[1:]])
+
+
+def mean(value: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:
+    """Returns the mean over all devices; not for use inside a `tf.cond`."""
+    if count() == 1:
+        return value
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
+
+
+def _divide_cpu(n: int) -> None:
+    """Makes the CPU n logical devices, to try several where there is no GPU."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    logical = [tf.config.LogicalDeviceConfiguration()] * n
+    try:
+        tf.config.set_logical_device_configuration(cpu, logical)
+    except RuntimeError:  # TensorFlow has begun.
+        _check_number("CPU", n)
+
+
+def _check_number(kind: str, n: int) -> None:
+    if len(tf.config.list_logical_devices(kind)) < n:
+        raise UserError(
+            f"--devices={n}, but TensorFlow has already started with fewer: set it in a new "
+            "Python process"
+        ) from None
+
+
+def _check_division(batch_size: int, n: int) -> None:
+    if batch_size % n:
+        raise UserError(
+            f"--batch_size={batch_size} cannot be divided among {n} devices: give "
+            f"{max(batch_size - batch_size % n, n)}, for example, or other --devices"
+        )
+
+
+# Several machines.
+
+_LOST = (  # What TensorFlow raises where another worker does not answer any more.
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
+)
+
+
+def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
+    """Whether this process writes the run: the only one, or the first of several machines'."""
+    return getattr(strategy, "is_chief", True)
+
+
+def is_one_of_several(strategy: tf.distribute.Strategy | None) -> bool:
+    """Whether other processes train the same run."""
+    return hasattr(strategy, "is_chief")
+
+
+def agree(strategy: tf.distribute.Strategy | None, settings: Mapping[str, object]) -> None:
+    """Waits for the other machines, and compares what they all must have.
+
+    Args:
+      strategy: of all devices.
+      settings: by name, the same names on each.
+
+    Raises:
+      UserError: one has others; it is named.
+    """
+    if not is_one_of_several(strategy):
+        return
+    sums = [zlib.crc32(repr(value).encode()) for value in settings.values()]
+    columns = np.transpose(_of_all(strategy)(tf.constant(sums, tf.int64)))
+    differing = [
+        name for name, column in zip(settings, columns, strict=True) if len(set(column)) > 1
+    ]
+    if differing:
+        raise UserError(
+            f"the workers differ in {', '.join(differing)}: start all of them with the same flags "
+            "and the same data"
+        )
+
+
+def signal_of_any(strategy: tf.distribute.Strategy | None, number: int) -> int:
+    """Returns the signal that any worker got, this one's own first; 0: none did."""
+    if not is_one_of_several(strategy):
+        return number
+    others = _of_all(strategy)(tf.constant([number], tf.int64))
+    return number or (int(signal.SIGTERM) if np.any(others) else 0)
+
+
+@contextlib.contextmanager
+def lost_workers(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
+    """Within a `with` block, turns what TensorFlow says of a lost worker into one line."""
+    try:
+        yield
+    except _LOST as error:
+        if not is_one_of_several(strategy):
+            raise
+        raise UserError(
+            f"another worker has stopped ({type(error).__name__}): see there for the "
+            "reason, then start all of them again, with --resume to go on from the last checkpoint"
+        ) from None
+
+
+@functools.cache
+def _of_all(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function that gathers a vector of each device: [n] to [devices, n]."""
+
+    def gather(values: tf.Tensor) -> tf.Tensor:
+        return tf.distribute.get_replica_context().all_gather(values[tf.newaxis], axis=0)
+
+    @tf.function
+    def of_all(values: tf.Tensor) -> tf.Tensor:
+        return strategy.experimental_local_results(strategy.run(gather, args=(values,)))[0]
+
+    return of_all
+
+
+def _workers(text: str) -> tuple[list[str], bool]:
+    """The addresses in TF_CONFIG, and whether this process is the first of them."""
+    if not text:
+        return [], True
+    try:
+        config = json.loads(text)
+        jobs, task = config["cluster"], config["task"]
+        kind, index = task["type"], task["index"]
+        if strange := sorted(jobs.keys() - {"chief", "worker"}):
+            raise ValueError(f"there is no use for the job {strange[0]}")
+        addresses = [*jobs.get("chief", []), *jobs.get("worker", [])]
+        if type(index) is not int or not 0 <= index < len(jobs[kind]):
+            raise ValueError(f"there is no {kind} {index}")
+        if not all(isinstance(a, str) and a.rpartition(":")[2].isdecimal() for a in addresses):
+            raise ValueError("an address is no host:port")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"TF_CONFIG cannot be understood ({one_line(repr(error), 80)}): it should be like "
+            '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", '
+            '"index": 0}}'
+        ) from None
+    return addresses, kind == "chief" or ("chief" not in jobs and index == 0)
+
+
+def _connected(workers: list[str]) -> tf.distribute.Strategy:
+    print(f"Waiting for all of {', '.join(workers)} ...", file=sys.stderr)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        raise UserError(f"the workers could not be connected ({one_line(error)})") from None

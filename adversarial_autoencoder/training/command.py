@@ -1,0 +1,147 @@
+"""What a script does: its `main`, from the flags to the pictures."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from adversarial_autoencoder import options, pictures, runs
+from adversarial_autoencoder.datasets import Dataset
+from adversarial_autoencoder.datasets.batches import steps_per_epoch
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.measures.judge import Judge
+from adversarial_autoencoder.model import Model
+from adversarial_autoencoder.optimizers import ExponentialMovingAverage
+from adversarial_autoencoder.pictures import png
+from adversarial_autoencoder.runs import checkpoints, projector
+from adversarial_autoencoder.runs.recorder import write_explorer, write_pictures
+from adversarial_autoencoder.system import devices, machine
+from adversarial_autoencoder.training.loop import train
+
+import keras
+import tensorflow as tf
+
+
+def set_up(flags: options.Flags) -> None:
+    """Makes TensorFlow repeat itself bit for bit and sets the layers' precision."""
+    tf.config.experimental.enable_op_determinism()
+    # For draws that name no seed, in a layer or loss that somebody adds: they too repeat.
+    keras.utils.set_random_seed(flags.seed % 2**32)
+    keras.mixed_precision.set_global_policy(flags.precision)
+    if warning := machine.slow_precision(flags.precision):
+        print(warning, file=sys.stderr)
+
+
+def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
+    """What a script does: trains a model or loads its newest run, then draws the pictures.
+
+    Args:
+      model_class: called with the data set and the flags.
+      flags: the command line's.
+
+    Returns:
+      The run.
+
+    Raises:
+      UserError: something that the user can put right.
+      SystemExit: training was stopped by a signal.
+    """
+    run = runs.open_run(flags, model_class.NAME)
+    pictures.check(flags)
+    strategy = devices.start(flags)
+    with devices.lost_workers(strategy), _folder_of_worker(run, flags, strategy) as run:
+        return _main(model_class, flags, run, strategy)
+
+
+def _main(
+    model_class: type[Model],
+    flags: options.Flags,
+    run: runs.Run,
+    strategy: tf.distribute.Strategy | None,
+) -> runs.Run:
+    set_up(flags)
+    data = model_class.load_data(flags)
+    if flags.train:
+        devices.agree(strategy, _settings_of_all(flags, data, run))
+    with devices.scope(strategy):
+        model = model_class(data, flags)
+    ema = ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
+    if flags.train:
+        step, drawn = train(model, ema, data, run, flags, strategy)
+        if not devices.is_chief(strategy):
+            return run
+    else:
+        runs.check_data(run, data)
+        state = checkpoints.of(model, ema)
+        if flags.epoch:
+            per_epoch = steps_per_epoch(data, flags.batch_size)
+            step = run.restore_exactly(state, flags.epoch, per_epoch)
+            run = run.of_epoch(flags.epoch)
+        else:
+            step = run.restore(state, best=True)
+        print(f"Loaded {run.path}, trained for {step} steps.")
+    with ema.in_place():
+        if not flags.train or flags.generate or flags.visualize:
+            drawn = pictures.asked_for(model, data)
+            write_pictures(drawn, run)
+        if not (flags.train or flags.epoch or flags.generate or flags.visualize):
+            projector.write(model, data, run)
+            write_explorer(model, data, run, flags.explorer)
+        if flags.evaluate:
+            cache_dir = pathlib.Path(flags.results_dir) / "Classifiers"
+            evaluate(model, data, run, step, Judge(data, cache_dir))
+        if flags.show:
+            for name, picture in drawn.items():
+                png.show(picture, name)
+    print(f"Pictures: {run.images}")
+    return run
+
+
+def evaluate(model: Model, data: Dataset, run: runs.Run, step: int, judge: Judge) -> None:
+    """Measures the model: a table on the screen, `metrics.json`, scalars in TensorBoard.
+
+    Raises:
+      UserError: the run's folder cannot be written.
+    """
+    metrics = {}
+    for measure in model.MEASURES:
+        metrics |= measure(model, data, judge)
+    print(evaluation.format_table(metrics))
+    run.write_metrics(metrics, data.name, machine.commit_of_source())
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    with runs.saving(run.path, again="--evaluate"):
+        with writer.as_default(step=step):
+            for name, value in metrics.items():
+                tf.summary.scalar(f"metrics/{name}", value)
+        writer.close()
+
+
+@contextlib.contextmanager
+def _folder_of_worker(
+    run: runs.Run, flags: options.Flags, strategy: tf.distribute.Strategy | None
+) -> Iterator[runs.Run]:
+    """Gives workers that are not the chief a copy of the run, which does not stay, and no say."""
+    if devices.is_chief(strategy):
+        yield run
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        flags.results_dir = folder
+        copy = runs.Run(pathlib.Path(folder) / run.path.parent.name / run.path.name)
+        if flags.resume:
+            shutil.copytree(run.path, copy.path)
+        yield copy
+
+
+def _settings_of_all(flags: options.Flags, data: Dataset, run: runs.Run) -> dict[str, object]:
+    """What all workers must have, by the name for messages."""
+    free = {*options.ACTIONS, *options.FREE_TO_CHANGE} - {"resume"}
+    settings = {f"--{name}": flags[name].value for name in sorted(flags) if name not in free}
+    what_is_resumed = (run.path.name, run.newest_step()) if flags.resume else None
+    return settings | {"the run": what_is_resumed, "the data": data.fingerprint}

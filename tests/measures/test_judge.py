@@ -1,0 +1,162 @@
+"""The classifier of generated images: what it learns, and when it is trained again."""
+
+import dataclasses
+import pathlib
+
+from adversarial_autoencoder import datasets
+from adversarial_autoencoder.measures import formulas, judge
+from adversarial_autoencoder.system.errors import UserError
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+REAL_MNIST = pathlib.Path(__file__).parents[2] / "shared" / "data" / "mnist"
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def classifier(data):
+    return judge.train_classifier(data, n_steps=60)
+
+
+@pytest.fixture
+def quick_training(classifier, data, monkeypatch):
+    """Training gives the one classifier of `data`; for other classes it takes one step."""
+    train = judge.train_classifier
+    monkeypatch.setattr(
+        judge,
+        "train_classifier",
+        lambda asked: classifier if asked.n_classes == data.n_classes else train(asked, n_steps=1),
+    )
+
+
+def test_the_classifier_learns_images_of_any_size_and_number_of_channels(classifier, data):
+    assert classifier.accuracy > 0.9
+    assert np.mean(classifier(data.train.images) == data.train.labels) > 0.9
+    flat = data.test.images.reshape(len(data.test), -1) / np.float32(255)
+    np.testing.assert_array_equal(classifier(flat), classifier(data.test.images))
+
+
+def test_the_classifier_takes_moved_and_large_images(rng):
+    labels = np.arange(24, dtype=np.int32) % 2
+    images = np.zeros([24, 40, 30, 1], np.uint8)
+    images[labels == 1, 5:35, 5:25] = 255
+    split = datasets.Split(images, labels)
+    large = datasets.Dataset("large", split, split, split, 2, ("a", "b"))
+    assert judge.train_classifier(large, n_steps=40).accuracy == 1
+
+
+def test_the_classifier_is_the_same_for_the_same_seed(data):
+    first, same, other = (
+        judge.train_classifier(data, seed, n_steps=3).network.get_weights() for seed in (1, 1, 2)
+    )
+    for a, b in zip(first, same, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_the_classifier_is_float32_in_a_run_of_mixed_precision(data):
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    network = judge.train_classifier(data, n_steps=1).network
+    assert {layer.compute_dtype for layer in network.layers if layer.weights} == {"float32"}
+    assert network(data.test.images[:1].astype(np.float32)).dtype == tf.float32
+
+
+def test_a_classifier_is_trained_once_per_data_set(
+    data, tmp_path, quick_training, monkeypatch, capsys
+):
+    first = judge.cached_classifier(data, tmp_path / "cache")
+    assert f"{first.accuracy:.2%}" in capsys.readouterr().out
+    monkeypatch.setattr(judge, "train_classifier", None)
+    again = judge.cached_classifier(data, tmp_path / "cache")
+    assert again.accuracy == first.accuracy
+    np.testing.assert_array_equal(again(data.test.images), first(data.test.images))
+    assert f"{first.accuracy:.2%}" in capsys.readouterr().out
+
+
+def test_other_images_of_the_same_name_and_number_get_a_classifier_of_their_own(
+    data, tmp_path, quick_training
+):
+    judge.cached_classifier(data, tmp_path)
+    images = data.train.images.copy()
+    images[-1, -1, -1, -1] ^= 1
+    train = datasets.Split(images, data.train.labels)
+    other = datasets.Dataset(
+        data.name, train, data.validation, data.test, data.n_classes, data.class_names
+    )
+    judge.cached_classifier(other, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed"])
+def test_a_damaged_classifier_is_made_anew(data, tmp_path, quick_training, monkeypatch, damage):
+    judge.cached_classifier(data, tmp_path)
+    (path,) = tmp_path.iterdir()
+    content = bytearray(path.read_bytes())
+    half = len(content) // 2
+    if damage == "truncated":
+        del content[half:]
+    else:
+        content[half] ^= 255
+    path.write_bytes(content)
+    assert judge.cached_classifier(data, tmp_path).accuracy > 0.9
+    assert list(tmp_path.iterdir()) == [path]
+    monkeypatch.setattr(judge, "train_classifier", None)  # It is whole now.
+    assert judge.cached_classifier(data, tmp_path).accuracy > 0.9
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_training(data, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(judge, "train_classifier", None)
+    with pytest.raises(UserError, match="cannot write .*file"):
+        judge.cached_classifier(data, tmp_path / "file" / "cache")
+
+
+def test_other_class_names_get_a_classifier_of_their_own(data, tmp_path, quick_training):
+    judge.cached_classifier(data, tmp_path)
+    other = dataclasses.replace(data, class_names=("a", "b", "c"))
+    judge.cached_classifier(other, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_cached_classifier_of_another_number_of_classes_is_made_anew(
+    data, tmp_path, quick_training, capsys
+):
+    wide = dataclasses.replace(data, n_classes=5, class_names=tuple("abcde"))
+    judge.cached_classifier(data, tmp_path)
+    (path,) = tmp_path.iterdir()
+    judge.train_classifier(wide).network.save(path)
+    assert judge.cached_classifier(data, tmp_path).network.output_shape == (None, 3)
+    assert "cannot be used (ValueError)" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_judge_is_trained_once_and_only_when_it_is_needed(
+    data, tmp_path, quick_training, monkeypatch
+):
+    lazy = judge.Judge(data, tmp_path / "cache")
+    assert not list(tmp_path.iterdir())
+    assert lazy.accuracy > 0.9
+    monkeypatch.setattr(judge, "cached_classifier", None)
+    np.testing.assert_array_equal(lazy(data.test.images), lazy.classifier(data.test.images))
+    assert np.mean(lazy(data.test.images) == data.test.labels) == lazy.accuracy
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL_MNIST.exists(), reason="the real MNIST is not here")
+def test_real_mnist_is_read_and_measured_as_the_literature_has_it(tmp_path):
+    mnist = datasets.load("mnist", str(REAL_MNIST))
+    classifier = judge.cached_classifier(mnist, tmp_path)
+    assert classifier.accuracy > 0.993
+    test = mnist.test
+    # Training images as samples: 243 nats (Theis et al. 2016, table 1).
+    metrics = formulas.parzen_log_likelihood(
+        mnist.train.images[:10000], mnist.validation.images, test.images
+    )
+    assert metrics["parzen_log_likelihood"] == pytest.approx(243, abs=8)

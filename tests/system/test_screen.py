@@ -1,0 +1,145 @@
+"""A screen that goes away does not stop what prints on it; nor does one that never was."""
+
+import errno
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from adversarial_autoencoder import options
+from adversarial_autoencoder.runs import checkpoints
+from adversarial_autoencoder.system import files, screen
+from adversarial_autoencoder.system.errors import UserError
+
+import pytest
+from conftest import ROOT, SMALL
+
+
+def test_what_is_printed_into_a_closed_pipe_is_dropped(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with screen.may_go_away():
+            for _ in range(3):
+                print("x" * 100_000, flush=True)
+        monkeypatch.undo()
+
+
+def test_what_is_printed_on_a_closed_stream_or_a_full_disk_is_dropped(monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stdout", closed)
+    full = open("/dev/full", "w") if os.path.exists("/dev/full") else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", full)
+    with screen.may_go_away():
+        print("x")
+        print("x", file=sys.stderr, flush=True)
+
+
+def test_a_screen_is_as_it_was_before_and_behind(capsys):
+    before = sys.stdout
+    with screen.may_go_away():
+        print("on the screen")
+        assert not sys.stdout.isatty()
+    assert sys.stdout is before and capsys.readouterr().out == "on the screen\n"
+
+
+def test_a_script_whose_screen_goes_away_goes_on(monkeypatch):
+    done = []
+
+    def main(argv):
+        print("x", flush=True)
+        done.append(True)
+
+    stream = io.TextIOWrapper(Broken())
+    monkeypatch.setattr(sys, "stdout", stream)
+    options.exit_on_user_error(main)
+    monkeypatch.undo()
+    assert done
+
+
+class Broken(io.RawIOBase):
+    """Breaks as a pipe does that nobody reads."""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    def close(self):
+        pass
+
+
+def test_a_broken_pipe_is_not_taken_for_a_full_disk(tmp_path):
+    with pytest.raises(BrokenPipeError):
+        with files.saving(tmp_path):
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full; make room"),
+        (PermissionError(errno.EACCES, "Permission denied"), "permission .* missing; grant it"),
+        (OSError(errno.EROFS, "Read-only file system"), "the disk is read-only; make it writable"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error; fix that"),
+    ],
+)
+def test_why_a_write_failed_is_told_with_what_to_do(tmp_path, error, told):
+    with pytest.raises(UserError, match=f"cannot write .*: {told} there, or give another folder"):
+        with files.saving(tmp_path):
+            raise error
+
+
+def test_a_file_is_replaced_by_one_that_is_whole_and_on_the_disk(tmp_path, monkeypatch):
+    path, flushed = tmp_path / "a.npz", []
+    path.write_text("old")
+    monkeypatch.setattr(checkpoints, "flush_to_disk", lambda p: flushed.append(p.read_text()))
+    with pytest.raises(OSError), files.replacing(path) as partial:
+        partial.write_text("hal")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path] and not flushed
+    with files.replacing(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old" and partial.suffix == ".npz"
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path] and flushed == ["new"]
+
+
+def in_shell(command, npz, results, **more):
+    words = [f"--dataset={npz}", f"--results_dir={results}", *SMALL, "--train"]
+    python = f"{sys.executable} {ROOT / 'part1_autoencoder.py'} {' '.join(words)}"
+    return subprocess.Popen(["bash", "-c", command.format(python=python)], text=True, **more)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["{python} >&- 2>&-", "{python} <&- >&-", "{python} | head -1"])
+def test_a_script_trains_without_a_screen(command, npz, tmp_path):
+    process = in_shell(command, npz, tmp_path, stderr=subprocess.PIPE)
+    _, told = process.communicate()
+    assert "Traceback" not in told and "make room" not in told
+    (run,) = (tmp_path / "Autoencoder").iterdir()
+    assert (run / "Saved_models" / "checkpoint-000000022").exists()
+    assert (run / "images" / "reconstructions.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1, 2, 4])
+def test_ctrl_c_while_modules_are_imported_is_one_line(seconds):
+    command = [sys.executable, str(ROOT / "part1_autoencoder.py"), "--help"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    # From when Python has its handler of Ctrl-C, and the package is being imported.
+    while "tensorflow" not in open(f"/proc/{process.pid}/maps").read():
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    if process.returncode != 0:  # Else it had printed its help before.
+        assert process.returncode == 130
+        assert told.splitlines()[-1] == "part1_autoencoder: interrupted"
+        assert "Traceback" not in told
