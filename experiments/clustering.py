@@ -11,6 +11,7 @@ that look alike (Makhzani et al. 2015, section 6). `--vat_radius` adds virtual a
 import functools
 
 from adversarial_autoencoder import (
+    datasets,
     layers,
     losses,
     model,
@@ -19,7 +20,8 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
-from adversarial_autoencoder.measures import clusters, evaluation
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.pictures import clusters
 
 import keras
 import tensorflow as tf
@@ -93,7 +95,7 @@ class AdversarialAutoencoder(model.Model):
     ]
 
     def __init__(self, data, flags):
-        data = clusters.as_classes(data, flags.n_clusters)
+        data = datasets.as_classes(data, flags.n_clusters)
         super().__init__(data, flags)
 
         dense = functools.partial(

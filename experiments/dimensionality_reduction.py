@@ -21,7 +21,8 @@ from adversarial_autoencoder import (
     training,
 )
 from adversarial_autoencoder.datasets import batches
-from adversarial_autoencoder.measures import clusters, evaluation
+from adversarial_autoencoder.measures import evaluation
+from adversarial_autoencoder.pictures import clusters
 from adversarial_autoencoder.pictures import of_models as pictures
 
 import keras
@@ -96,7 +97,7 @@ class AdversarialAutoencoder(model.Model):
 
     def __init__(self, data, flags):
         if flags.n_clusters:
-            data = clusters.as_classes(data, flags.n_clusters)
+            data = datasets.as_classes(data, flags.n_clusters)
             self.cluster, self.classify = self.classify, None
         super().__init__(data, flags)
         if not flags.n_clusters:

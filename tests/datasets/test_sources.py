@@ -16,7 +16,7 @@ from small_data import complaint, idx_bytes, images, labels, write_npz
 
 IDX_FILES = tuple(datasets.MNIST_MD5)
 TRAIN_X, TRAIN_Y, TEST_X, TEST_Y = IDX_FILES
-REAL_MNIST = pathlib.Path(__file__).parents[1] / ".." / "shared" / "data" / "mnist"
+REAL_MNIST = pathlib.Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-REAL_MNIST = pathlib.Path(__file__).parents[2] / "shared" / "data" / "mnist"
+REAL_MNIST = pathlib.Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
 
 @pytest.fixture

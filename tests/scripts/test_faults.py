@@ -26,8 +26,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import ROOT, SMALL
-from test_history import read_events
-from test_runs import Model, make_run, open_run, state
+from test_run import Model, make_run, open_run, state
+from test_truncation import read_events
 
 LAST = 2  # Steps of the training in miniature.
 
