@@ -9,9 +9,7 @@ code, and both learn to make the reconstruction error small.
 
 import functools
 
-from adversarial_autoencoder import layers, losses, model, options, training
-from adversarial_autoencoder.measures import evaluation
-from adversarial_autoencoder.pictures import grids
+from adversarial_autoencoder import layers, losses, measures, model, options, pictures, training
 
 import keras
 import tensorflow as tf
@@ -47,7 +45,7 @@ class Autoencoder(model.Model):
 
     NAME = "Autoencoder"
     MEASURES = [
-        evaluation.measure_reconstruction,
+        measures.measure_reconstruction,
     ]
 
     def __init__(self, data, flags):
@@ -96,8 +94,8 @@ class Autoencoder(model.Model):
         x, y = data.test_examples(50)
         at_zero = self.decoder(tf.zeros([1, self.flags.z_dim]))
         return {
-            "reconstructions": grids.reconstructions(data, x, self.reconstruct(x, y)),
-            "at_zero": grids.grid(data.as_images(at_zero), n_columns=1),
+            "reconstructions": pictures.reconstructions(data, x, self.reconstruct(x, y)),
+            "at_zero": pictures.grid(data.as_images(at_zero), n_columns=1),
         }
 
 

@@ -12,14 +12,14 @@ import functools
 from adversarial_autoencoder import (
     layers,
     losses,
+    measures,
     model,
     options,
+    pictures,
     priors,
     randomness,
     training,
 )
-from adversarial_autoencoder.measures import evaluation
-from adversarial_autoencoder.pictures import grids
 
 import keras
 import tensorflow as tf
@@ -66,8 +66,8 @@ class AdversarialAutoencoder(model.Model):
 
     NAME = "Adversarial_Autoencoder"
     MEASURES = [
-        evaluation.measure_reconstruction,
-        evaluation.measure_codes,
+        measures.measure_reconstruction,
+        measures.measure_codes,
     ]
 
     def __init__(self, data, flags):
@@ -148,11 +148,11 @@ class AdversarialAutoencoder(model.Model):
         """The decoder's output for codes over the prior's square, or drawn from the prior."""
         if self.flags.z_dim == 2:
             reach = priors.extent(self.flags.prior, self.flags.prior_stddev)
-            z = grids.manifold_codes(-reach, reach, step=0.15 * reach)
+            z = pictures.manifold_codes(-reach, reach, step=0.15 * reach)
         else:
             z = self.sample_prior(196, step=-1)
         return {
-            "manifold": grids.grid(data.as_images(self.decoder(z))),
+            "manifold": pictures.grid(data.as_images(self.decoder(z))),
         }
 
 

@@ -13,14 +13,14 @@ import functools
 from adversarial_autoencoder import (
     layers,
     losses,
+    measures,
     model,
     options,
+    pictures,
     priors,
     randomness,
     training,
 )
-from adversarial_autoencoder.measures import evaluation
-from adversarial_autoencoder.pictures import grids
 
 import keras
 import tensorflow as tf
@@ -72,10 +72,10 @@ class AdversarialAutoencoder(model.Model):
 
     NAME = "Supervised"
     MEASURES = [
-        evaluation.measure_reconstruction,
-        evaluation.measure_codes,
-        evaluation.measure_style_and_content,
-        evaluation.measure_style_transfer,
+        measures.measure_reconstruction,
+        measures.measure_codes,
+        measures.measure_style_and_content,
+        measures.measure_style_transfer,
     ]
 
     def __init__(self, data, flags):
@@ -158,8 +158,8 @@ class AdversarialAutoencoder(model.Model):
         """Ten styles (rows) as each class (columns): drawn from the prior, and of test images."""
         x, y = data.test_examples(10)
         return {
-            "styles_from_prior": grids.styles(self, data, self.sample_prior(10, step=-1)),
-            "styles_from_test": grids.styles(
+            "styles_from_prior": pictures.styles(self, data, self.sample_prior(10, step=-1)),
+            "styles_from_test": pictures.styles(
                 self, data, self.encode(x), sources=[x, self.reconstruct(x, y)]
             ),
         }

@@ -14,15 +14,15 @@ from adversarial_autoencoder import (
     datasets,
     layers,
     losses,
+    measures,
     model,
     options,
+    pictures,
     priors,
     randomness,
     training,
 )
 from adversarial_autoencoder.datasets import batches
-from adversarial_autoencoder.measures import evaluation
-from adversarial_autoencoder.pictures import grids
 
 import keras
 import tensorflow as tf
@@ -90,11 +90,11 @@ class AdversarialAutoencoder(model.Model):
 
     NAME = "Semi_Supervised"
     MEASURES = [
-        evaluation.measure_reconstruction,
-        evaluation.measure_codes,
-        evaluation.measure_style_and_content,
-        evaluation.measure_style_transfer,
-        evaluation.measure_classification,
+        measures.measure_reconstruction,
+        measures.measure_codes,
+        measures.measure_style_and_content,
+        measures.measure_style_transfer,
+        measures.measure_classification,
     ]
 
     def __init__(self, data, flags):
@@ -222,8 +222,8 @@ class AdversarialAutoencoder(model.Model):
         """Ten styles (rows) as each class (columns): drawn from the prior, and of test images."""
         x, y = data.test_examples(10)
         return {
-            "styles_from_prior": grids.styles(self, data, self.sample_prior(10, step=-1)),
-            "styles_from_test": grids.styles(
+            "styles_from_prior": pictures.styles(self, data, self.sample_prior(10, step=-1)),
+            "styles_from_test": pictures.styles(
                 self, data, self.encode(x), sources=[x, self.reconstruct(x, y)]
             ),
         }

@@ -9,9 +9,8 @@ images, by virtual adversarial training: what that reaches without an autoencode
 
 import functools
 
-from adversarial_autoencoder import datasets, layers, losses, model, options, training
+from adversarial_autoencoder import datasets, layers, losses, measures, model, options, training
 from adversarial_autoencoder.datasets import batches
-from adversarial_autoencoder.measures import evaluation
 
 import keras
 import tensorflow as tf
@@ -40,7 +39,7 @@ class Classifier(model.Model):
 
     NAME = "Classifier"
     MEASURES = [
-        evaluation.measure_classification,
+        measures.measure_classification,
     ]
 
     def __init__(self, data, flags):

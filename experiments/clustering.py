@@ -14,14 +14,14 @@ from adversarial_autoencoder import (
     datasets,
     layers,
     losses,
+    measures,
     model,
     options,
+    pictures,
     priors,
     randomness,
     training,
 )
-from adversarial_autoencoder.measures import evaluation
-from adversarial_autoencoder.pictures import clusters
 
 import keras
 import tensorflow as tf
@@ -89,9 +89,9 @@ class AdversarialAutoencoder(model.Model):
 
     NAME = "Clustering"
     MEASURES = [
-        evaluation.measure_reconstruction,
-        evaluation.measure_codes,
-        evaluation.measure_clusters,
+        measures.measure_reconstruction,
+        measures.measure_codes,
+        measures.measure_clusters,
     ]
 
     def __init__(self, data, flags):
@@ -208,7 +208,7 @@ class AdversarialAutoencoder(model.Model):
 
     def pictures(self, data):
         """Each cluster's head (z = 0) before test images that belong to it; clusters and labels."""
-        return clusters.pictures(self, data)
+        return pictures.draw_clusters(self, data)
 
 
 def define_flags(flags):

@@ -14,16 +14,15 @@ from adversarial_autoencoder import (
     datasets,
     layers,
     losses,
+    measures,
     model,
     options,
+    pictures,
     priors,
     randomness,
     training,
 )
 from adversarial_autoencoder.datasets import batches
-from adversarial_autoencoder.measures import evaluation
-from adversarial_autoencoder.pictures import clusters
-from adversarial_autoencoder.pictures import of_models as pictures
 
 import keras
 import tensorflow as tf
@@ -90,9 +89,9 @@ class AdversarialAutoencoder(model.Model):
 
     NAME = "Dimensionality"
     MEASURES = [
-        evaluation.measure_reconstruction,
-        evaluation.measure_codes,
-        evaluation.measure_map,
+        measures.measure_reconstruction,
+        measures.measure_codes,
+        measures.measure_map,
     ]
 
     def __init__(self, data, flags):
@@ -233,7 +232,7 @@ class AdversarialAutoencoder(model.Model):
 
     def pictures(self, data):
         """The decoder's images over the map; without labels, clusters against labels."""
-        return clusters.pictures(self, data) | pictures.manifolds(self, data)
+        return pictures.draw_clusters(self, data) | pictures.manifolds(self, data)
 
 
 def define_flags(flags):

@@ -18,14 +18,15 @@ from adversarial_autoencoder import (
     inference,
     layers,
     losses,
+    measures,
     model,
     options,
+    pictures,
     randomness,
     training,
 )
 from adversarial_autoencoder.datasets import batches, dataset
-from adversarial_autoencoder.measures import disentangling, evaluation, formulas, swaps
-from adversarial_autoencoder.pictures import grids
+from adversarial_autoencoder.measures import formulas
 from adversarial_autoencoder.system import devices
 from adversarial_autoencoder.system.errors import UserError
 
@@ -204,11 +205,11 @@ class AdversarialAutoencoder(model.Model):
 
     NAME = "Disentangling"
     MEASURES = (
-        swaps.measure_true_swaps,
-        evaluation.measure_reconstruction,
-        disentangling.measure_disentangling,
-        disentangling.measure_neighbours,
-        disentangling.measure_swaps,
+        measures.measure_true_swaps,
+        measures.measure_reconstruction,
+        measures.measure_disentangling,
+        measures.measure_neighbours,
+        measures.measure_swaps,
     )
 
     def __init__(self, data, flags):
@@ -436,7 +437,7 @@ class AdversarialAutoencoder(model.Model):
         pool, rows = self.shown(data)
         codes = self.all_codes(pool)
         s, z, x, n = codes["s"][rows], codes["z_mean"][rows], pool.images[rows], len(rows)
-        shown = functools.partial(grids.style_grid, n_classes=NEIGHBOURS, sources=x)
+        shown = functools.partial(pictures.style_grid, n_classes=NEIGHBOURS, sources=x)
 
         def nearest(codes):
             return formulas.neighbours(codes, rows, NEIGHBOURS).ravel()
@@ -454,20 +455,20 @@ class AdversarialAutoencoder(model.Model):
         """s of the image at the top of each column, z of the one that begins the row."""
         n = len(x)
         swapped = self.decode_both(np.tile(s, [n, 1]), z.repeat(n, axis=0))
-        swapped = grids.as_uint8(data.as_images(swapped)).reshape(n, n, *data.image_shape)
+        swapped = pictures.as_uint8(data.as_images(swapped)).reshape(n, n, *data.image_shape)
         below = np.concatenate([x[:, np.newaxis], swapped], axis=1)
         top = np.concatenate([np.zeros_like(x[:1]), x])[np.newaxis]
         picture = np.concatenate([top, below]).reshape(-1, *data.image_shape)
-        return grids.grid(picture, n + 1)
+        return pictures.grid(picture, n + 1)
 
     def interpolation(self, data, s, z, x, n=8):
         """From one image, top left, to another, bottom right: s along rows, z along columns."""
         part = np.linspace(0, 1, n, dtype=np.float32)[:, np.newaxis]
         s, z = (codes[0] + part * (codes[1] - codes[0]) for codes in (s, z))
         between = self.decode_both(np.tile(s, [n, 1]), z.repeat(n, axis=0))
-        between = grids.as_uint8(data.as_images(between))
+        between = pictures.as_uint8(data.as_images(between))
         between[[0, -1]] = x
-        return grids.grid(between, n)
+        return pictures.grid(between, n)
 
 
 def define_flags(flags):

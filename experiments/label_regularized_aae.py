@@ -15,14 +15,14 @@ from adversarial_autoencoder import (
     datasets,
     layers,
     losses,
+    measures,
     model,
     options,
+    pictures,
     priors,
     randomness,
     training,
 )
-from adversarial_autoencoder.measures import evaluation
-from adversarial_autoencoder.pictures import grids
 
 import keras
 import numpy as np
@@ -113,8 +113,8 @@ class AdversarialAutoencoder(model.Model):
 
     NAME = "Label_Regularized"
     MEASURES = [
-        evaluation.measure_reconstruction,
-        evaluation.measure_codes,
+        measures.measure_reconstruction,
+        measures.measure_codes,
         measure_petals,
     ]
 
@@ -209,11 +209,13 @@ class AdversarialAutoencoder(model.Model):
     def pictures(self, data):
         """Each class's petal, along it rightwards and across it upwards; and the same style as each
         class (columns): five places along the petal, then five across it (rows)."""
-        classes, square = range(data.n_classes), grids.manifold_codes(-1, 1, step=2 / 19)
-        found = {f"manifold_{k}": grids.grid(self.walk(data, k, square), 20) for k in classes}
+        classes, square = range(data.n_classes), pictures.manifold_codes(-1, 1, step=2 / 19)
+        found = {f"manifold_{k}": pictures.grid(self.walk(data, k, square), 20) for k in classes}
         cross = np.concatenate([np.linspace([-1, 0], [1, 0], 5), np.linspace([0, -1], [0, 1], 5)])
         x = self.walk(data, np.tile(classes, len(cross)), cross.repeat(len(classes), axis=0))
-        return found | {"same_style": grids.style_grid(x, len(classes), headings=data.class_names)}
+        return found | {
+            "same_style": pictures.style_grid(x, len(classes), headings=data.class_names)
+        }
 
     def walk(self, data, classes, places):
         """Images at places [n, 2] of their class's petal or stretch, alike in every pair: 0 is its

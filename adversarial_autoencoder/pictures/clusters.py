@@ -15,7 +15,7 @@ GAP = 8  # Pixels beside a column.
 COLUMN = 20  # Of rows, so many; more make another column.
 
 
-def pictures(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+def draw_clusters(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Returns the pictures of a model's clusters by name, uint8 [height, width, channels].
 
     Args:
