@@ -13,10 +13,12 @@ import part1_autoencoder
 import part2_aae
 import part3_style_content
 import part4_semisupervised
-from adversarial_autoencoder import datasets, options
+from adversarial_autoencoder import datasets, explorer, options
 from adversarial_autoencoder.explorer import convert, sheet
-from adversarial_autoencoder.explorer import page as explorer
+from adversarial_autoencoder.explorer.page import KINDS
 from adversarial_autoencoder.runs import run as runs
+from adversarial_autoencoder.runs.recorder import write_explorer
+from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
 from experiments import disentangling_factors
 
@@ -166,7 +168,7 @@ def test_int8_costs_little(name, drawings, tmp_path):
 
 def test_int8_pages_are_smaller(drawings):
     model = make("part 3", drawings)
-    sizes = [len(part(explorer.page(model, drawings, kind), "weights")) for kind in explorer.KINDS]
+    sizes = [len(part(explorer.page(model, drawings, kind), "weights")) for kind in KINDS]
     assert sizes[1] < 0.85 * sizes[0]  # Small layers stay in float16.
 
 
@@ -202,7 +204,7 @@ def test_convolutions_do_not_fit_and_one_line_says_so(drawings, tmp_path, capsys
     x = keras.Input([120])
     planes = keras.layers.Conv2D(2, 3)(keras.layers.Reshape([12, 10, 1], name="planes")(x))
     model.encoder = keras.Model(x, keras.layers.Dense(2)(keras.layers.Flatten()(planes)))
-    explorer.write(model, drawings, runs.Run(tmp_path))
+    write_explorer(model, drawings, runs.Run(tmp_path))
     said = capsys.readouterr().out
     assert said.startswith("No explorer.html for this run: ") and said.count("\n") == 1
     assert not list(tmp_path.iterdir())
@@ -322,7 +324,7 @@ def test_large_pictures_of_swaps_are_made_smaller_and_fewer(data, monkeypatch):
 def test_a_diverged_model_has_no_page_and_one_line_says_so(drawings, tmp_path, capsys):
     model = make("swaps", drawings)
     model.decoder.get_layer("d_dense_z").bias.assign(np.full(4 * 16, np.nan))
-    explorer.write(model, drawings, runs.Run(tmp_path))
+    write_explorer(model, drawings, runs.Run(tmp_path))
     said = capsys.readouterr().out
     assert said.startswith("No explorer.html for this run: its decoder") and said.count("\n") == 1
     assert not list(tmp_path.iterdir())
@@ -331,9 +333,9 @@ def test_a_diverged_model_has_no_page_and_one_line_says_so(drawings, tmp_path, c
 def test_a_full_disk_is_told_with_how_to_have_the_page(tmp_path, monkeypatch):
     keep_checkpoint(tmp_path)
     monkeypatch.setattr(explorer, "page", lambda *_: "")
-    monkeypatch.setattr(runs, "write_atomically", disk_full)
+    monkeypatch.setattr(files, "write_atomically", disk_full)
     with pytest.raises(UserError, match="make room, then load the run again"):
-        explorer.write(None, None, runs.Run(tmp_path))
+        write_explorer(None, None, runs.Run(tmp_path))
 
 
 def test_a_script_writes_the_page_when_trained_and_when_loaded(npz, tmp_path, monkeypatch):
