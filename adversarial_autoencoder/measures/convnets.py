@@ -37,7 +37,7 @@ def cached(path: pathlib.Path, load: Callable, train: Callable, what: str):
         path.parent.mkdir(parents=True, exist_ok=True)
     print(f"Training {what}, once per data set ...")
     found = train()
-    with files.saving(path.parent), files.replacing(path, f"{os.getpid()}-") as partial:
+    with files.saving(path.parent), files.replacing(path) as partial:
         found.network.save(partial)
     return found
 

@@ -8,7 +8,6 @@ of the tensors: a score that reads back is the score that was given.
 import math
 import pathlib
 import re
-import shutil
 
 from adversarial_autoencoder import optimizers
 from adversarial_autoencoder.system import files
@@ -24,26 +23,20 @@ def of(model: tf.Module, ema: optimizers.ExponentialMovingAverage) -> tf.train.C
     return tf.train.Checkpoint(model=model, ema=ema)
 
 
-def write(
-    state: tf.train.Checkpoint, partial: pathlib.Path, target: pathlib.Path, score: float | None
-) -> None:
-    """Writes a checkpoint into the folder `partial`, which then becomes `target`.
+def write(state: tf.train.Checkpoint, target: pathlib.Path, score: float | None) -> None:
+    """Writes a checkpoint.
 
     Args:
       state: what to save.
-      partial: a folder that is not there yet, beside `target`.
-      target: where the checkpoint should be; what is there now is replaced.
+      target: the checkpoint's folder; what is there now is replaced.
       score: how good the model is, if that is known; high is good.
 
     Raises:
       OSError, tf.errors.OpError: it could not be written.
     """
     _score_of(state).assign(math.nan if score is None else score)
-    state.write(str(partial / "checkpoint"))
-    for path in partial.iterdir():
-        files.flush_to_disk(path)
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    with files.replacing(target) as partial:
+        state.write(str(partial / "checkpoint"))
     files.flush_to_disk(target.parent)
 
 

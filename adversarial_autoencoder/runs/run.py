@@ -182,16 +182,11 @@ class Run:
           UserError: it could not be written; older checkpoints are untouched.
         """
         target = self.checkpoints / f"checkpoint-{step:09d}"
-        partial = self.checkpoints / f"partial-{step:09d}"
         with saving(self.path):
-            try:
-                self.make_folders()
-                self._remove_partial()
-                # A whole one of this step holds the same: never taken away to be replaced.
-                if not checkpoints.is_whole(target):
-                    checkpoints.write(state, partial, target, score)
-            finally:
-                self._remove_partial()
+            self.make_folders()
+            # A whole one of this step holds the same: never taken away to be replaced.
+            if not checkpoints.is_whole(target):
+                checkpoints.write(state, target, score)
         best = self.best_step()
         for old, folder in checkpoints.stored(self.checkpoints)[CHECKPOINTS_KEPT:]:
             is_chosen = bool(old and self.keep_every) and old % self.keep_every == 0
@@ -326,11 +321,6 @@ class Run:
             return keras.models.load_model(path, compile=False)
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read: train the run first") from error
-
-    def _remove_partial(self) -> None:
-        """Clears away what a save that failed or was killed has left."""
-        for folder in self.checkpoints.glob("partial-*[0-9]"):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_run(flags: options.Flags, model_name: str) -> Run:

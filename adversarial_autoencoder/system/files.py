@@ -1,14 +1,26 @@
-"""Writing files, whole or not at all, and the messages when that fails."""
+"""Files written whole or not at all, and read with a limit; the messages when that fails."""
 
 import contextlib
 import errno
+import json
 import os
 import pathlib
+import platform
+import re
+import secrets
+import shutil
+import time
+import zlib
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from adversarial_autoencoder.system.errors import UserError
+from adversarial_autoencoder.system.errors import UserError, one_line
 
 import tensorflow as tf
+
+LARGEST_JSON = 16 * 2**20  # Bytes.
+
+T = TypeVar("T")
 
 # What a failure to write means, and what can be done about it.
 _FULL = ("the disk is full", "make room")
@@ -66,26 +78,64 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: pathlib.Path, writer: str = "") -> Iterator[pathlib.Path]:
-    """Gives the path of a file to write, which takes the place of `path` as the block ends.
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives the name of a file or folder to write, which takes the place of `path` at the end.
 
-    So the file is there whole or as it was before, also after a power cut.
-
-    Args:
-      path: the file wanted.
-      writer: tells processes apart that may write this file at the same time.
+    So `path` is there whole or as it was before, also after a power cut. The name is this writer's
+    own: several processes may replace the same file, and the last one's stays. What a killed
+    process has left in the folder is removed.
 
     Raises:
       OSError: it could not be written.
     """
-    partial = path.with_name(f"partial-{writer}{path.name}")
+    for left in path.parent.glob("partial-*"):
+        if _is_abandoned(left):
+            _remove(left)
+    name = f"partial-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}"
+    partial = path.with_name(name)
+    _being_written.add(name)
     try:
         yield partial
-        flush_to_disk(partial)
+        for file in partial.iterdir() if partial.is_dir() else [partial]:
+            flush_to_disk(file)
+        if partial.is_dir():  # A folder takes the place of an empty one only.
+            _remove(path)
         os.replace(partial, path)
     finally:
+        _being_written.discard(name)
+        _remove(partial)
+
+
+_HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # Whose process has this number.
+_being_written: set[str] = set()  # By this process.
+_A_DAY = 24 * 60 * 60  # Seconds; no write takes as long.
+
+
+def _is_abandoned(partial: pathlib.Path) -> bool:
+    """Whether a file is one of `replacing` whose writer has ended."""
+    found = re.fullmatch(r"partial-([0-9a-f]{8})-([0-9]{1,9})-[0-9a-f]{8}(\..*)?", partial.name)
+    if found is None or partial.name in _being_written:
+        return False
+    with contextlib.suppress(OSError):
+        if time.time() - partial.lstat().st_mtime > _A_DAY:
+            return True
+    if found[1] != _HOST or os.name != "posix":  # Elsewhere `kill` would do what it says.
+        return False
+    try:
+        os.kill(int(found[2]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # Another user's.
+        return False
+    return int(found[2]) == os.getpid()
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
         with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def flush_to_disk(path: pathlib.Path) -> None:
@@ -100,3 +150,65 @@ def flush_to_disk(path: pathlib.Path) -> None:
         return
     with open(path, "rb") as file:
         os.fsync(file.fileno())
+
+
+def read_limited(path: pathlib.Path, most: int) -> bytes:
+    """Returns what a file holds.
+
+    Args:
+      path: the file; it may be a device or a pipe, which have no size.
+      most: bytes to read.
+
+    Raises:
+      OSError: it cannot be read.
+      ValueError: it holds more, or its name is none.
+    """
+    with open(path, "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it is larger than {most // 2**20} MiB")
+    return content
+
+
+def read_json(path: pathlib.Path, check: Callable[[Any], T], advice: str = "delete it") -> T:
+    """Returns what a JSON file holds.
+
+    Args:
+      path: the file.
+      check: makes the result of what was parsed, see `parse_json`.
+      advice: what to do with a damaged file.
+
+    Raises:
+      UserError: it cannot be read, or is not what `check` wants.
+    """
+    try:
+        text = read_limited(path, LARGEST_JSON).decode()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error, 80)
+        raise UserError(f"{path} cannot be read ({reason}): {advice}") from None
+    return parse_json(text, check, str(path), advice)
+
+
+def parse_json(text: str, check: Callable[[Any], T], source: str, advice: str) -> T:
+    """Returns what JSON text means.
+
+    Args:
+      text: the text.
+      check: takes what was parsed, and returns the result in its types, for example
+        `lambda found: {str(name): float(value) for name, value in found.items()}`. What it raises
+        on data of another shape (TypeError, KeyError, …) is told.
+      source: what the text is, for the message.
+      advice: what to do where it is damaged.
+
+    Raises:
+      UserError: it is no JSON, or of another shape.
+    """
+    try:
+        return check(json.loads(text))
+    except KeyError as error:
+        reason = f"{error} is missing"
+    except RecursionError:
+        reason = "it is nested too deep"
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
+        reason = str(error)
+    raise UserError(f"{source} is damaged ({one_line(reason, 120)}): {advice}")

@@ -6,8 +6,8 @@ import shutil
 import struct
 
 from adversarial_autoencoder import layers, options
-from adversarial_autoencoder.runs import checkpoints
 from adversarial_autoencoder.runs import run as runs
+from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
 
 import keras
@@ -222,7 +222,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, data, monkeypatch
     def fill_the_disk(folder):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "flush_to_disk", fill_the_disk)
+    monkeypatch.setattr(files, "flush_to_disk", fill_the_disk)
     with pytest.raises(UserError, match="the disk is full; the checkpoint of step 10 is kept"):
         run.save(state(Model(0.5)), 20)
     model = Model()
@@ -262,14 +262,6 @@ def test_a_run_that_ended_before_its_first_epoch_does_not_hide_the_one_before(tm
     untrained.save(state(Model(0.25)), 0)
     assert open_run(results=tmp_path)[0].path == good.path
     assert open_run("--train", "--resume", results=tmp_path)[0].path == untrained.path
-
-
-def test_what_a_killed_save_left_is_cleared_away(tmp_path, data):
-    run = make_run(tmp_path, data)
-    (run.checkpoints / "partial-000000007").mkdir()
-    (run.checkpoints / "partial-000000007" / "checkpoint.index").write_text("half")
-    run.save(state(Model()), 20)
-    assert not list(run.checkpoints.glob("partial*"))
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, data):

@@ -21,8 +21,9 @@ import part4_semisupervised
 from adversarial_autoencoder import options
 from adversarial_autoencoder.measures import evaluation, judge, probes
 from adversarial_autoencoder.pictures import of_models as pictures
-from adversarial_autoencoder.runs import checkpoints, recorder
+from adversarial_autoencoder.runs import recorder
 from adversarial_autoencoder.runs import run as runs
+from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
 from adversarial_autoencoder.training import loop as training
 from experiments import (
@@ -630,14 +631,15 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(s
 def test_a_full_disk_while_saving_keeps_the_last_checkpoint(
     start, train_once, monkeypatch, tmp_path
 ):
-    flush = checkpoints.flush_to_disk
+    flush = files.flush_to_disk
 
     def fill_the_disk(path):
-        if path.parent.name == "partial-000000022":
-            raise OSError(28, "No space left on device")
+        if path.parent.name.startswith("partial-"):  # A checkpoint's.
+            if (path.parent.parent / "checkpoint-000000011").exists():
+                raise OSError(28, "No space left on device")
         flush(path)
 
-    monkeypatch.setattr(checkpoints, "flush_to_disk", fill_the_disk)
+    monkeypatch.setattr(files, "flush_to_disk", fill_the_disk)
     with pytest.raises(UserError, match="the disk is full; the checkpoint of step 11 is kept"):
         start("Autoencoder", "--train")
     monkeypatch.undo()

@@ -9,9 +9,7 @@ import sys
 import time
 
 from adversarial_autoencoder import options
-from adversarial_autoencoder.runs import checkpoints
-from adversarial_autoencoder.system import files, screen
-from adversarial_autoencoder.system.errors import UserError
+from adversarial_autoencoder.system import screen
 
 import pytest
 from conftest import ROOT, SMALL
@@ -72,41 +70,6 @@ class Broken(io.RawIOBase):
 
     def close(self):
         pass
-
-
-def test_a_broken_pipe_is_not_taken_for_a_full_disk(tmp_path):
-    with pytest.raises(BrokenPipeError):
-        with files.saving(tmp_path):
-            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-
-
-@pytest.mark.parametrize(
-    "error, told",
-    [
-        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full; make room"),
-        (PermissionError(errno.EACCES, "Permission denied"), "permission .* missing; grant it"),
-        (OSError(errno.EROFS, "Read-only file system"), "the disk is read-only; make it writable"),
-        (OSError(errno.EIO, "Input/output error"), "Input/output error; fix that"),
-    ],
-)
-def test_why_a_write_failed_is_told_with_what_to_do(tmp_path, error, told):
-    with pytest.raises(UserError, match=f"cannot write .*: {told} there, or give another folder"):
-        with files.saving(tmp_path):
-            raise error
-
-
-def test_a_file_is_replaced_by_one_that_is_whole_and_on_the_disk(tmp_path, monkeypatch):
-    path, flushed = tmp_path / "a.npz", []
-    path.write_text("old")
-    monkeypatch.setattr(checkpoints, "flush_to_disk", lambda p: flushed.append(p.read_text()))
-    with pytest.raises(OSError), files.replacing(path) as partial:
-        partial.write_text("hal")
-        raise OSError(errno.ENOSPC, "No space left on device")
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path] and not flushed
-    with files.replacing(path) as partial:
-        partial.write_text("new")
-        assert path.read_text() == "old" and partial.suffix == ".npz"
-    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path] and flushed == ["new"]
 
 
 def in_shell(command, npz, results, **more):
