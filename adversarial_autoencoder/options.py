@@ -72,7 +72,7 @@ class Flags(absl_flags.FlagValues):
 
 def parse(
     argv: Sequence[str],
-    description: str,
+    description: str | None,
     defaults: Mapping[str, object],
     define_more: Callable[[Flags], None] | None = None,
     unused: Sequence[str] = (),
@@ -113,7 +113,9 @@ def parse(
     return flags
 
 
-def parse_own(argv: Sequence[str], description: str, define: Callable[[Flags], None]) -> Flags:
+def parse_own(
+    argv: Sequence[str], description: str | None, define: Callable[[Flags], None]
+) -> Flags:
     """Reads the command line of a script that trains nothing and has flags of its own only.
 
     Args:
@@ -131,7 +133,7 @@ def parse_own(argv: Sequence[str], description: str, define: Callable[[Flags], N
 
 
 def _read_words(
-    argv: Sequence[str], description: str, flags: Flags, unused: Sequence[str] = ()
+    argv: Sequence[str], description: str | None, flags: Flags, unused: Sequence[str] = ()
 ) -> None:
     """Sets the flags that the command line gives; raises as `parse`."""
     try:
@@ -351,7 +353,7 @@ def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:
     Exits with 2 after a `CommandLineError`, with 1 after any other `UserError`.
     """
     script = os.path.splitext(os.path.basename(sys.argv[0]))[0]
-    with screen.may_go_away():
+    with screen.survive_closed_output():
         try:
             main(sys.argv)
         except UserError as error:
@@ -499,8 +501,8 @@ def _one_line(error: absl_flags.Error) -> str:
     return line if len(line) <= 300 else f"{line[:150]} … {line[-120:]}"
 
 
-def _help(description: str, flags: Flags, unused: Sequence[str]) -> str:
-    lines = [description.strip()]
+def _help(description: str | None, flags: Flags, unused: Sequence[str]) -> str:
+    lines = [(description or "").strip()]  # `python -OO` drops docstrings.
     for group, own in flags.flags_by_module_dict().items():
         lines += ["", f"{group}:"]
         for flag in own:

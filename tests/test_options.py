@@ -3,9 +3,8 @@ import re
 import subprocess
 import sys
 
-from adversarial_autoencoder import options
+from adversarial_autoencoder import options, training
 from adversarial_autoencoder.system.errors import UserError
-from adversarial_autoencoder.training import loop as training
 
 import pytest
 from conftest import ROOT
@@ -221,3 +220,9 @@ def test_a_script_that_is_started_by_its_path_does_so_too():
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("part1_autoencoder: 'now' is not understood")
     assert "Traceback" not in done.stderr
+
+
+def test_python_without_docstrings_still_lists_the_flags(capsys):
+    with pytest.raises(SystemExit):
+        options.parse(["x", "--help"], None, {})
+    assert "--z_dim" in capsys.readouterr().out

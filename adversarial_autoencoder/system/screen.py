@@ -7,45 +7,46 @@ full disk: what is written to the screen from then on is dropped.
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 
 class Screen:
-    """A stream whose writes never fail: after the first failure they are discarded."""
+    """A stream whose writes never fail: after the first failure they are discarded.
+
+    Characters that its encoding does not have are shown as escapes, such as `\\xe4`.
+    """
 
     def __init__(self, stream: TextIO):
         self._stream = stream
+        if hasattr(stream, "reconfigure") and not stream.closed:
+            stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
         """Writes, or drops, the text."""
-        try:
-            return self._stream.write(text)
-        except (OSError, ValueError):  # Closed by the other side, or by this one.
-            self._lose()
-            return len(text)
+        self._unless_lost(self._stream.write, text)
+        return len(text)
 
     def flush(self) -> None:
         """Flushes, or discards, buffered text."""
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._lose()
+        self._unless_lost(self._stream.flush)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
-    def _lose(self) -> None:
-        """Points the stream at the null device, which discards its buffer as well."""
-        with contextlib.suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
-            self._stream.flush()
+    def _unless_lost(self, do: Callable, *text: str) -> None:
+        if self._stream.closed:
+            return
+        try:
+            do(*text)
+        except OSError:  # The null device discards the buffer as well.
+            with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+                self._stream.flush()
 
 
 @contextlib.contextmanager
-def may_go_away() -> Iterator[None]:
+def survive_closed_output() -> Iterator[None]:
     """Discards what is printed within a `with` block once the screen is gone."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(Screen, before)

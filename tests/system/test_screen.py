@@ -20,7 +20,7 @@ def test_what_is_printed_into_a_closed_pipe_is_dropped(monkeypatch):
     os.close(reader)
     with open(writer, "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
-        with screen.may_go_away():
+        with screen.survive_closed_output():
             for _ in range(3):
                 print("x" * 100_000, flush=True)
         monkeypatch.undo()
@@ -32,14 +32,14 @@ def test_what_is_printed_on_a_closed_stream_or_a_full_disk_is_dropped(monkeypatc
     monkeypatch.setattr(sys, "stdout", closed)
     full = open("/dev/full", "w") if os.path.exists("/dev/full") else io.StringIO()
     monkeypatch.setattr(sys, "stderr", full)
-    with screen.may_go_away():
+    with screen.survive_closed_output():
         print("x")
         print("x", file=sys.stderr, flush=True)
 
 
 def test_a_screen_is_as_it_was_before_and_behind(capsys):
     before = sys.stdout
-    with screen.may_go_away():
+    with screen.survive_closed_output():
         print("on the screen")
         assert not sys.stdout.isatty()
     assert sys.stdout is before and capsys.readouterr().out == "on the screen\n"
@@ -57,6 +57,29 @@ def test_a_script_whose_screen_goes_away_goes_on(monkeypatch):
     options.exit_on_user_error(main)
     monkeypatch.undo()
     assert done
+
+
+@pytest.mark.parametrize(
+    "encoding, shown", [("ascii", rb"\xe4\u258e \u2192"), ("cp1252", b"\xe4\\u258e \\u2192")]
+)
+def test_characters_that_the_screen_does_not_have_are_shown_as_escapes(
+    encoding, shown, monkeypatch
+):
+    def main(argv):
+        print("ä▎ →")
+        print("still there", flush=True)
+
+    screen_bytes = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(screen_bytes, encoding))
+    options.exit_on_user_error(main)
+    assert screen_bytes.getvalue() == shown + b"\nstill there\n"
+    monkeypatch.undo()
+
+
+def test_other_errors_of_printing_are_not_taken_for_a_lost_screen(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with pytest.raises(TypeError), screen.survive_closed_output():
+        sys.stdout.write(b"x")
 
 
 class Broken(io.RawIOBase):
