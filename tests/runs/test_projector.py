@@ -4,7 +4,7 @@ import types
 
 import part1_autoencoder
 import part2_aae
-from adversarial_autoencoder import datasets
+from adversarial_autoencoder import datasets, inference
 from adversarial_autoencoder.pictures import grids
 from adversarial_autoencoder.runs import projector
 from adversarial_autoencoder.runs import run as runs
@@ -33,6 +33,9 @@ class Model(tf.Module):
 
     def encode(self, x):
         return x[:, : self.z_dim]
+
+    def draw_codes(self, images):
+        return inference.encode(self.encode, images)
 
 
 @pytest.fixture
@@ -140,7 +143,7 @@ def test_thumbnails_of_large_images_are_thinned_out():
 
 def test_a_full_disk_is_told_in_one_line(write, tmp_path, monkeypatch):
     keep_checkpoint(tmp_path)
-    monkeypatch.setattr(runs, "write_atomically", disk_full)
+    monkeypatch.setattr(projector.files, "write_atomically", disk_full)
     line = "^cannot write .*: the disk is full; .*: make room, then load the run again"
     with pytest.raises(UserError, match=line) as told:
         write(Model(), split(3))

@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import struct
 
-from adversarial_autoencoder import layers, options
+from adversarial_autoencoder import options
 from adversarial_autoencoder.runs import run as runs
 from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
@@ -14,52 +14,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import unsearchable, variables
-
-
-class Model(tf.Module):
-    NAME = "Autoencoder"
-
-    def __init__(self, value=0.0):
-        super().__init__()
-        x = keras.Input([3])
-        self.encoder = keras.Model(x, layers.dense(x, 2, "e_output"))
-        self.decoder = keras.Model(x, layers.dense(x, 2, "d_output"))
-        self.networks = [self.encoder, self.decoder]
-        self.set(value)
-
-    @tf.function
-    def train_step(self, x, y, step):
-        return {}
-
-    def set(self, value):
-        for variable in variables(self):
-            variable.assign(tf.fill(variable.shape, value))
-
-    def get(self):
-        return float(self.encoder.weights[0][0, 0])
-
-
-def state(model):
-    return tf.train.Checkpoint(model=model)
-
-
-def open_run(*words, name="Autoencoder", results):
-    flags = options.parse(["part1", f"--results_dir={results}", *words], "", {})
-    return runs.open_run(flags, name), flags
-
-
-def open_part_2(*words, results, z_dim=2):
-    """A run of part 2, or of a part with another default of --z_dim, and its flags."""
-    words = ["part2", f"--results_dir={results}", *words]
-    flags = options.parse(words, "", {"z_dim": z_dim}, options.define_regularization)
-    return runs.open_run(flags, "Adversarial_Autoencoder"), flags
-
-
-def make_run(results, data, *words):
-    run, flags = open_run("--train", *words, results=results)
-    run.create("Autoencoder", options.to_flagfile(flags), data)
-    return run
+from conftest import unsearchable
+from small_runs import Model, make_run, open_part_2, open_run, state
 
 
 def test_a_runs_folder_is_named_after_its_settings(tmp_path, data):

@@ -4,7 +4,7 @@ from adversarial_autoencoder.runs import truncation
 
 import pytest
 import tensorflow as tf
-from tensorflow.core.util import event_pb2
+from small_runs import read_events
 
 LOG = b"step 50, Loss 1\nstep 110, Loss 2\na note\nstep 150, Loss 3\n"
 
@@ -36,15 +36,6 @@ def write_events(folder, steps, tag="Loss", suffix=None):
         with writer.as_default(step=step):
             tf.summary.scalar(tag, float(step))
     writer.close()
-
-
-def read_events(folder):
-    found = []
-    for path in sorted(folder.rglob("*tfevents*")):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = event_pb2.Event.FromString(record)
-            found += [(value.tag, event.step) for value in event.summary.value]
-    return found
 
 
 def test_events_behind_the_checkpoint_and_those_of_the_end_are_cut(tmp_path):

@@ -191,7 +191,7 @@ def test_what_is_transparent_is_black(tmp_path):
 
 
 def test_a_window_that_is_closed_ends_it(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(animation.display, "opens_windows", lambda: True)
+    monkeypatch.setattr(animation.png, "opens_windows", lambda: True)
     pauses = []
 
     def pause(seconds):

@@ -6,10 +6,11 @@ import sys
 
 import part2_aae
 import part3_style_content
-from adversarial_autoencoder import datasets, layers, optimizers, options, runs
+from adversarial_autoencoder import datasets, optimizers, options, runs
 from adversarial_autoencoder.datasets.batches import Batches
+from adversarial_autoencoder.runs import exports
+from adversarial_autoencoder.training import command, trained_variables
 from adversarial_autoencoder.training import loop as training
-from adversarial_autoencoder.training import trained_variables
 
 import keras
 import numpy as np
@@ -57,7 +58,7 @@ def trained(script, data, n_steps=3):
     """A model after a few steps of the training loop, and the losses of the last one."""
     words = [*SMALL, "--seed=3"]
     flags = options.parse(["script", *words], "", script.DEFAULTS, script.define_flags)
-    training.set_up(flags)
+    command.set_up(flags)
     model = script.AdversarialAutoencoder(data, flags)
     trained_variables.check(model)
     before = [v.numpy() for network in model.networks for v in network.trainable_variables]
@@ -155,7 +156,7 @@ def test_checking_sizes_changes_no_number_and_no_weight(data):
     y, z = keras.Input([3], name="y"), keras.Input([4], name="z")
     hidden = keras.layers.Concatenate()([y, z])
     network = keras.Model([y, z], keras.layers.Dense(5, name="d_output")(hidden), name="decoder")
-    checked = layers.check_sizes(network)
+    checked = exports.check_sizes(network)
     given = [np.eye(3, dtype=np.float32), np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)]
     np.testing.assert_array_equal(checked(given), network(given))
     assert [v.path for v in checked.variables] == [v.path for v in network.variables]

@@ -26,8 +26,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import ROOT, SMALL
-from test_run import Model, make_run, open_run, state
-from test_truncation import read_events
+from small_runs import Model, make_run, open_run, read_events, state
 
 LAST = 2  # Steps of the training in miniature.
 

@@ -21,11 +21,13 @@ import part4_semisupervised
 from adversarial_autoencoder import options
 from adversarial_autoencoder.measures import evaluation, judge, probes
 from adversarial_autoencoder.pictures import of_models as pictures
+from adversarial_autoencoder.pictures import png
 from adversarial_autoencoder.runs import recorder
 from adversarial_autoencoder.runs import run as runs
 from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
 from adversarial_autoencoder.training import loop as training
+from adversarial_autoencoder.training import stopping
 from experiments import (
     classifier,
     clustering,
@@ -358,10 +360,11 @@ def test_samples_and_the_manifold_can_be_drawn_alone(
 def test_pictures_are_drawn_once_to_be_stored_and_shown(words, start, trained, monkeypatch):
     trained("Autoencoder")
     draw, drawn, shown = pictures.usual, [], []
-    monkeypatch.setattr(
-        pictures, "usual", lambda *args, **more: drawn.append(draw(*args, **more)) or drawn[-1]
-    )
-    monkeypatch.setattr(training.display, "show", lambda picture, name: shown.append(picture))
+    for module in (pictures, recorder.pictures):
+        monkeypatch.setattr(
+            module, "usual", lambda *args, **more: drawn.append(draw(*args, **more)) or drawn[-1]
+        )
+    monkeypatch.setattr(png, "show", lambda picture, name: shown.append(picture))
     start("Autoencoder", "--show", *words)
     (found,) = drawn
     assert all(a is b for a, b in zip(shown, found.values(), strict=True))
@@ -448,9 +451,9 @@ def test_a_signal_that_comes_while_other_workers_are_asked_for_theirs_is_not_los
 def test_under_nohup_closing_the_terminal_changes_nothing():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with training.Stopping() as stopping:
+        with stopping.Stopping() as signals:
             os.kill(os.getpid(), signal.SIGHUP)
-        assert not stopping.signal and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert not signals.signal and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -482,7 +485,7 @@ def test_a_second_signal_while_the_pictures_are_drawn_tells_how_to_have_them(
 def test_in_a_notebook_it_is_a_call_that_goes_on(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", None)
     run, flags = runs.Run(pathlib.Path("Results/a b")), options.parse(["script"], "", {})
-    told = training._to_go_on(part1_autoencoder.Autoencoder, run, flags)
+    told = stopping.command_to_go_on(part1_autoencoder.Autoencoder, run, flags)
     assert told == "train(resume=True, run='Results/a b')"
 
 
@@ -502,8 +505,8 @@ def test_a_run_that_goes_on_where_rounding_is_other_says_so(start, trained, monk
     run = trained("Autoencoder", n_epochs=1)
     start("Autoencoder", "--train", "--resume", n_epochs=1)
     assert "rounding" not in capsys.readouterr().out
-    before = training.provenance.machine()
-    monkeypatch.setattr(training.provenance, "machine", lambda *devices: before | {"cpus": 97})
+    before = training.machine.machine()
+    monkeypatch.setattr(training.machine, "machine", lambda *devices: before | {"cpus": 97})
     start("Autoencoder", "--train", "--resume", n_epochs=1)
     lines = [line for line in capsys.readouterr().out.splitlines() if "rounding" in line]
     assert lines == [

@@ -6,7 +6,7 @@ from adversarial_autoencoder.system import flagfiles
 from adversarial_autoencoder.system.errors import UserError
 
 import pytest
-from test_run import make_run, open_run
+from small_runs import make_run, open_run
 
 FLAGS = "# Ünï\n--z_dim=4\n"
 

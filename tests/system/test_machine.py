@@ -1,4 +1,4 @@
-"""The commit of the source is found, and no other commit is taken for it."""
+"""The commit of the source is found, and what its processor is slow at."""
 
 import os
 import shutil
@@ -7,6 +7,10 @@ import subprocess
 from adversarial_autoencoder.system import machine
 
 import pytest
+import tensorflow as tf
+
+X86 = "processor\t: 0\nflags\t\t: fpu sse avx2 fma{}\n"
+ARM = "processor\t: 0\nFeatures\t: fp asimd{}\n"
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not here")
@@ -46,3 +50,34 @@ def test_the_commit_is_that_of_the_package_source(tmp_path, monkeypatch):
 def test_without_git_there_is_no_commit(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert machine.commit_of_source() == ""
+
+
+@pytest.mark.parametrize(
+    "text, known",
+    [
+        (X86.format(""), False),
+        (X86.format(" avx512_bf16"), True),
+        (X86.format(" amx_bf16 amx_tile"), True),
+        (ARM.format(""), False),
+        (ARM.format(" bf16"), True),
+        ("processor : 0\n", None),
+        (None, None),
+    ],
+)
+def test_a_processor_tells_of_its_bfloat16_units(text, known, tmp_path, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
+    path = tmp_path / "cpuinfo"
+    if text is not None:
+        path.write_text(text)
+    assert machine.multiplies_bfloat16(str(path)) is known
+    line = machine.slow_precision("mixed_bfloat16", str(path))
+    assert (line is not None) == (known is False)
+    assert line is None or "\n" not in line and "benchmarks/train_step.py" in line
+    assert machine.slow_precision("float32", str(path)) is None
+
+
+def test_with_a_gpu_the_processor_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+    path = tmp_path / "cpuinfo"
+    path.write_text(X86.format(""))
+    assert machine.slow_precision("mixed_bfloat16", str(path)) is None

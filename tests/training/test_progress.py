@@ -1,15 +1,11 @@
-"""What the screen says of a short run, and of a processor that 16-bit numbers slow down."""
+"""The progress bar, and what the screen says of a short run."""
 
 import part3_style_content
 from adversarial_autoencoder import options
-from adversarial_autoencoder.training import advice, progress
+from adversarial_autoencoder.training import progress
 from experiments import classifier
 
 import pytest
-import tensorflow as tf
-
-X86 = "processor\t: 0\nflags\t\t: fpu sse avx2 fma{}\n"
-ARM = "processor\t: 0\nFeatures\t: fp asimd{}\n"
 
 
 def model_of(script, model_class, *words):
@@ -22,7 +18,7 @@ def model_of(script, model_class, *words):
 @pytest.mark.parametrize("n_epochs, is_short", [(1, True), (39, True), (40, False), (80, False)])
 def test_a_short_run_says_that_it_is_one(n_epochs, is_short):
     words = f"--n_epochs={n_epochs}"
-    line = advice.short_run(
+    line = progress.short_run(
         model_of(part3_style_content, part3_style_content.AdversarialAutoencoder, words)
     )
     assert bool(line) == is_short
@@ -31,40 +27,9 @@ def test_a_short_run_says_that_it_is_one(n_epochs, is_short):
 
 
 def test_no_page_is_named_that_is_not_there():
-    assert "docs/" not in advice.short_run(
+    assert "docs/" not in progress.short_run(
         model_of(classifier, classifier.Classifier, "--n_epochs=1")
     )
-
-
-@pytest.mark.parametrize(
-    "text, known",
-    [
-        (X86.format(""), False),
-        (X86.format(" avx512_bf16"), True),
-        (X86.format(" amx_bf16 amx_tile"), True),
-        (ARM.format(""), False),
-        (ARM.format(" bf16"), True),
-        ("processor : 0\n", None),
-        (None, None),
-    ],
-)
-def test_a_processor_tells_of_its_bfloat16_units(text, known, tmp_path, monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
-    path = tmp_path / "cpuinfo"
-    if text is not None:
-        path.write_text(text)
-    assert advice.multiplies_bfloat16(str(path)) is known
-    line = advice.slow_precision("mixed_bfloat16", str(path))
-    assert (line is not None) == (known is False)
-    assert line is None or "\n" not in line and "benchmarks/train_step.py" in line
-    assert advice.slow_precision("float32", str(path)) is None
-
-
-def test_with_a_gpu_the_processor_does_not_count(tmp_path, monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
-    path = tmp_path / "cpuinfo"
-    path.write_text(X86.format(""))
-    assert advice.slow_precision("mixed_bfloat16", str(path)) is None
 
 
 PART_4 = [
