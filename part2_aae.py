@@ -17,7 +17,6 @@ from adversarial_autoencoder import (
     options,
     pictures,
     priors,
-    randomness,
     training,
 )
 
@@ -72,6 +71,7 @@ class AdversarialAutoencoder(model.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
+        self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
         dense = functools.partial(
             layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
         )
@@ -131,10 +131,6 @@ class AdversarialAutoencoder(model.Model):
             "Generator Loss": generator_loss,
         }
 
-    def sample_prior(self, n, step):
-        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
-        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
-
     def decode(self, z, y):
         return self.decoder(z)
 
@@ -147,7 +143,7 @@ class AdversarialAutoencoder(model.Model):
     def pictures(self, data):
         """The decoder's output for codes over the prior's square, or drawn from the prior."""
         if self.flags.z_dim == 2:
-            reach = priors.extent(self.flags.prior, self.flags.prior_stddev)
+            reach = self.prior.extent
             z = pictures.manifold_codes(-reach, reach, step=0.15 * reach)
         else:
             z = self.sample_prior(196, step=-1)

@@ -18,7 +18,6 @@ from adversarial_autoencoder import (
     options,
     pictures,
     priors,
-    randomness,
     training,
 )
 
@@ -80,6 +79,7 @@ class AdversarialAutoencoder(model.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
+        self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
         dense = functools.partial(
             layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
         )
@@ -140,10 +140,6 @@ class AdversarialAutoencoder(model.Model):
             "Discriminator Loss": discriminator_loss,
             "Generator Loss": generator_loss,
         }
-
-    def sample_prior(self, n, step):
-        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
-        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
 
     def decode(self, z, y):
         return self.decoder([y, z])

@@ -99,6 +99,7 @@ class AdversarialAutoencoder(model.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
+        self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
         labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
         self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
 
@@ -189,10 +190,6 @@ class AdversarialAutoencoder(model.Model):
             "Generator Loss": generator_loss,
             "Supervised Encoder Loss": classification_loss,
         }
-
-    def sample_prior(self, n, step):
-        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
-        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
 
     def sample_label_prior(self, n, step):
         seed = randomness.stateless_seed(self.flags.seed, "prior of labels", step)

@@ -2,7 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from adversarial_autoencoder import datasets, inference, layers, losses, optimizers, randomness
+from adversarial_autoencoder import (
+    datasets,
+    inference,
+    layers,
+    losses,
+    optimizers,
+    priors,
+    randomness,
+)
 from adversarial_autoencoder.datasets import Dataset, Split
 
 import keras
@@ -25,7 +33,7 @@ class Model(tf.Module):
         the train step.
       n_labels: size of the decoder's label, where it has one: the classes unless the labels are
         clusters.
-      n_components: components of a prior that has some (petals, stretches of the roll).
+      prior: the distribution that codes are fitted to, if there is one.
       classify: images as in `train_step` to class probabilities, float32 [n, n_classes], if the
         model predicts labels. Validation images then choose the epoch to report.
       cluster: the same of clusters that were found without labels.
@@ -40,7 +48,7 @@ class Model(tf.Module):
     step: tf.Variable
     networks: Sequence[keras.Model]
     n_labels: int
-    n_components: int = 10
+    prior: priors.Prior | None = None
     classify: Callable[[tf.Tensor], tf.Tensor] | None = None
     cluster: Callable[[tf.Tensor], tf.Tensor] | None = None
     heads: Callable[[], tf.Tensor] | None = None
@@ -100,6 +108,10 @@ class Model(tf.Module):
             return x
         seed = randomness.stateless_seed(self.flags.seed, purpose, step)
         return x + self.flags.noise_stddev * randomness.normal(tf.shape(x), seed)
+
+    def sample_prior(self, n: int, step: tf.Tensor) -> tf.Tensor:
+        """Returns n samples of the prior, float32 [n, z_dim], the same ones for the same step."""
+        return self.prior.sample(n, randomness.stateless_seed(self.flags.seed, "prior", step))
 
     def virtual_adversarial_loss(
         self,

@@ -342,7 +342,7 @@ def check_prior(flags: Flags) -> None:
     """
     if "prior" in flags:
         try:
-            priors.check(flags.prior, flags.z_dim)
+            priors.make(flags.prior, flags.z_dim)
         except ValueError as error:
             raise CommandLineError(str(error)) from None
 

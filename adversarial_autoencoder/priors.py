@@ -1,4 +1,8 @@
-"""What the code should look like: the distributions that the discriminator compares codes with.
+"""Priors: the distributions that the discriminator compares latent codes with.
+
+One class a prior. A new one is a subclass of `Prior` (or of `Mixture`, where each class of images
+has a component of its own) and a line in `PRIORS`; the flag `--prior`, pictures and pages find it
+there.
 
 Every sampler is a stateless function of its `seed`, an int64 [2] tensor as
 `randomness.stateless_seed` makes it, and works inside and outside a `tf.function` (the two agree to
@@ -9,30 +13,309 @@ import math
 
 from adversarial_autoencoder import randomness
 
+import numpy as np
 import tensorflow as tf
-
-# Of these, every class has a part of its own (a petal, a stretch of the roll), and `labels` count.
-WITH_COMPONENTS = ("gaussian_mixture", "swiss_roll")
-NAMES = ("gaussian", "gaussian_mixture", "swiss_roll", "uniform")
 
 # A petal: how far its centre is from the origin, its standard deviations.
 PETAL_DISTANCE, PETAL_ALONG, PETAL_ACROSS = 1.4, 0.5, 0.1
 # The roll. Its turns are 1.5 apart, so they stay apart at this thickness.
 ROLL_RADIUS, ROLL_ANGLE, ROLL_ACROSS = 3.0, 4 * math.pi, 0.1
 
+_TURN = np.linspace(0, 2 * np.pi, 73)
+_CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=-1)
+_SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
 
-def gaussian(n: int, z_dim: int, stddev: float, seed: tf.Tensor) -> tf.Tensor:
-    """Samples N(0, stddev²), independently in each dimension: float32 [n, z_dim]."""
-    return stddev * randomness.normal([n, z_dim], seed)
+
+class Prior:
+    """The base class of the priors.
+
+    Attributes:
+      z_dim: dimensions of the code.
+      stddev: standard deviation in each dimension, of priors that can be scaled.
+      extent: how far from 0 pictures of the decoder reach.
+    """
+
+    extent: float
+
+    def __init__(self, z_dim: int, stddev: float = 5.0, n_components: int = 10):
+        """Makes the prior of codes of z_dim dimensions; `Mixture` alone has components."""
+        self.z_dim, self.stddev = z_dim, stddev
+
+    def sample(self, n: int, seed: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Draws n samples: float32 [n, z_dim].
+
+        Args:
+          n: number of samples.
+          seed: int64 [2], stateless.
+          labels: int [n], of a `Mixture`; any other prior is the same for all labels.
+        """
+        raise NotImplementedError
+
+    def log_density(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns the natural logarithm of the exact density at codes z [n, z_dim]: float32 [n]."""
+        raise NotImplementedError
+
+    def outline(self) -> dict[str, list[np.ndarray]]:
+        """Returns lines around the prior in two dimensions, by what they mark: float [points, 2].
+
+        Plots and the page explorer.html draw them: the first kind solid, the second dashed, the
+        third dotted.
+        """
+        raise NotImplementedError
 
 
-def uniform(n: int, z_dim: int, stddev: float, seed: tf.Tensor) -> tf.Tensor:
-    """Samples the cube around 0 with this standard deviation per dimension: float32 [n, z_dim].
+class Gaussian(Prior):
+    """N(0, stddev²), independently in each dimension."""
+
+    @property
+    def extent(self) -> float:
+        return 2 * self.stddev  # 10 for the series' N(0, 5²), its plot's edge.
+
+    def sample(self, n, seed, labels=None):
+        return self.stddev * randomness.normal([n, self.z_dim], seed)
+
+    def log_density(self, z):
+        return tf.reduce_sum(_log_normal(_as_codes(z), 0.0, self.stddev), axis=-1)
+
+    def outline(self):
+        return {f"{k} sd": [k * self.stddev * _CIRCLE] for k in (1, 2, 3)}
+
+
+class Uniform(Prior):
+    """The cube around 0 with this standard deviation in each dimension.
 
     Its sides run from -√3 · stddev to √3 · stddev.
     """
-    edge = math.sqrt(3) * stddev
-    return randomness.uniform([n, z_dim], seed, -edge, edge)
+
+    @property
+    def extent(self) -> float:
+        return math.sqrt(3) * self.stddev
+
+    def sample(self, n, seed, labels=None):
+        return randomness.uniform([n, self.z_dim], seed, -self.extent, self.extent)
+
+    def log_density(self, z):
+        inside = tf.reduce_all(tf.abs(_as_codes(z)) <= self.extent, axis=-1)
+        return tf.where(inside, -self.z_dim * math.log(2 * self.extent), -math.inf)
+
+    def outline(self):
+        return {"edge": [self.extent * _SQUARE]}
+
+
+class Mixture(Prior):
+    """A prior in which every class has a component of its own; the base class of such priors.
+
+    Each pair of dimensions is a mixture of its own. With a label all pairs are drawn from that
+    component, without one each from any component, independently of the others.
+
+    Makhzani et al. 2015, section 2.3 and figure 4.
+
+    Attributes:
+      COMPONENT: the word for a component.
+      n_components: number of components, that is, of classes.
+    """
+
+    COMPONENT = "component"
+
+    def __init__(self, z_dim: int, stddev: float = 5.0, n_components: int = 10):
+        """Makes the prior; its shape is fixed, so `stddev` has no effect.
+
+        Raises:
+          ValueError: z_dim is odd.
+        """
+        if z_dim % 2:
+            raise ValueError(
+                f"This prior is made of pairs of dimensions, and z_dim {z_dim} is odd: "
+                f"choose {z_dim + 1}, or a gaussian or uniform prior."
+            )
+        super().__init__(z_dim, stddev)
+        self.n_components = n_components
+
+    def sample(self, n, seed, labels=None):
+        """Draws n samples: float32 [n, z_dim].
+
+        Args:
+          n: number of samples.
+          seed: int64 [2], stateless.
+          labels: int [n] in 0..n_components, n_components meaning unlabelled. None: all are.
+        """
+        raise NotImplementedError
+
+    def at(self, components: tf.Tensor, along: tf.Tensor, across: tf.Tensor) -> tf.Tensor:
+        """Returns the codes at places of components, to walk along and across them.
+
+        Args:
+          components: int [...].
+          along: float [...], from the inner end -1 through the middle 0 to the outer end 1; where a
+            component has no end, 1 is two standard deviations.
+          across: float [...], 1 is two standard deviations from the centre line.
+
+        Returns:
+          float32 [..., 2], one pair of dimensions.
+        """
+        raise NotImplementedError
+
+    def component_log_densities(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns the log density of each component at each pair of dimensions.
+
+        Args:
+          z: float [n, z_dim].
+
+        Returns:
+          float32 [n, z_dim / 2, n_components].
+        """
+        raise NotImplementedError
+
+    def log_density(self, z):
+        pairs = tf.reduce_logsumexp(self.component_log_densities(z), axis=-1)
+        return tf.reduce_sum(pairs - math.log(self.n_components), axis=-1)
+
+    def nearest_component(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns the component under which each code is most likely: int64 [n].
+
+        Petals differ in place and direction alone, so for them this is the nearest petal, distance
+        counted in standard deviations along and across. All pairs of dimensions count. Codes that
+        no component reaches have -1: on the swiss roll, those whose pairs share no stretch.
+
+        Args:
+          z: float [n, z_dim].
+        """
+        densities = tf.reduce_sum(self.component_log_densities(z), axis=1)
+        reached = tf.reduce_any(densities > -math.inf, axis=-1)
+        return tf.where(reached, tf.argmax(densities, axis=-1), tf.constant(-1, tf.int64))
+
+    def _draw_components(self, n: int, labels: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor:
+        """Returns the component of each pair, int32 [n, z_dim / 2]: the label's, or any."""
+        shape = [n, self.z_dim // 2]
+        anything = randomness.uniform(shape, seed, 0, self.n_components, tf.int32)
+        if labels is None:
+            return anything
+        labels = tf.cast(labels, tf.int32)[:, tf.newaxis]
+        return tf.where(labels < self.n_components, labels, anything)
+
+    def _pairs(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the first and the second of each pair, float32 [n, z_dim / 2, 1] each."""
+        pairs = tf.reshape(_as_codes(z), [-1, self.z_dim // 2, 2])
+        return pairs[..., 0:1], pairs[..., 1:2]
+
+
+class GaussianMixture(Mixture):
+    """A mixture of 2-D Gaussians laid out like petals.
+
+    Component k lies along the ray at angle 2πk / n_components. Its centre is 1.4 from the origin,
+    its standard deviation 0.5 along the ray and 0.1 across it.
+    """
+
+    COMPONENT = "petal"
+    extent = PETAL_DISTANCE + 2 * PETAL_ALONG
+
+    def sample(self, n, seed, labels=None):
+        component_seed, place_seed = _split(seed, 2)
+        components = self._draw_components(n, labels, component_seed)
+        place = randomness.normal([n, self.z_dim // 2, 2], place_seed) / 2
+        return tf.reshape(self.at(components, place[..., 0], place[..., 1]), [n, self.z_dim])
+
+    def at(self, components, along, across):
+        angle = self._angle(components)
+        along = PETAL_DISTANCE + 2 * PETAL_ALONG * tf.cast(along, tf.float32)
+        across = 2 * PETAL_ACROSS * tf.cast(across, tf.float32)
+        x = along * tf.cos(angle) - across * tf.sin(angle)
+        y = along * tf.sin(angle) + across * tf.cos(angle)
+        return tf.stack([x, y], axis=-1)
+
+    def component_log_densities(self, z):
+        x, y = self._pairs(z)
+        angle = self._angle(tf.range(self.n_components))
+        along = x * tf.cos(angle) + y * tf.sin(angle)
+        across = y * tf.cos(angle) - x * tf.sin(angle)
+        of_along = _log_normal(along, PETAL_DISTANCE, PETAL_ALONG)
+        return of_along + _log_normal(across, 0.0, PETAL_ACROSS)
+
+    def outline(self):
+        ellipses = [self.at(k, *_CIRCLE.T).numpy() for k in range(self.n_components)]
+        return {"2 sd": ellipses}
+
+    def _angle(self, components: tf.Tensor) -> tf.Tensor:
+        return 2 * math.pi / self.n_components * tf.cast(components, tf.float32)
+
+
+class SwissRoll(Mixture):
+    """A spiral of two turns from the origin outwards, evenly along its length.
+
+    Class k takes the k-th stretch of the roll: with ten classes, each its tenth. The outer end is 3
+    from the origin. The roll has a standard deviation of 0.1 across.
+    """
+
+    COMPONENT = "stretch"
+    extent = ROLL_RADIUS
+
+    def sample(self, n, seed, labels=None):
+        component_seed, along_seed, across_seed = _split(seed, 3)
+        components = self._draw_components(n, labels, component_seed)
+        along = 2 * randomness.uniform(components.shape, along_seed) - 1
+        across = randomness.normal(components.shape, across_seed) / 2
+        return tf.reshape(self.at(components, along, across), [n, self.z_dim])
+
+    def at(self, components, along, across):
+        along = (tf.cast(along, tf.float32) + 1) / 2
+        position = (tf.cast(components, tf.float32) + along) / self.n_components
+        # The length of an Archimedean spiral grows as its angle squared, hence the root.
+        turned = tf.sqrt(position)
+        radius = ROLL_RADIUS * turned + 2 * ROLL_ACROSS * tf.cast(across, tf.float32)
+        angle = ROLL_ANGLE * turned
+        return tf.stack([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)
+
+    def component_log_densities(self, z):
+        # The roll is spread along rays from the origin, so a code can only come from the angles at
+        # which it crosses the code's ray: one per half turn, every second on the ray's far side.
+        x, y = self._pairs(z)
+        distance = tf.maximum(tf.sqrt(x * x + y * y), 1e-6)
+        angle = tf.math.floormod(tf.math.atan2(y, x), 2 * math.pi)
+        half_turns = tf.range(round(ROLL_ANGLE / math.pi), dtype=tf.float32)
+        turned = (angle + math.pi * half_turns) / ROLL_ANGLE
+        signed_distance = tf.where(half_turns % 2 == 0, distance, -distance)
+        # Position = turned² is uniform; angle and distance are polar coordinates: the Jacobian.
+        density = _log_normal(signed_distance, ROLL_RADIUS * turned, ROLL_ACROSS) + tf.math.log(
+            2 * turned * self.n_components / (ROLL_ANGLE * distance)
+        )
+        stretch = tf.cast(tf.floor(tf.square(turned) * self.n_components), tf.int32)
+        crossed = stretch[..., tf.newaxis] == tf.range(self.n_components)
+        of_stretches = tf.where(crossed, density[..., tf.newaxis], -math.inf)
+        return tf.reduce_logsumexp(of_stretches, axis=-2)
+
+    def outline(self):
+        # From the beginning of stretch 0 to the end of the last and, on the other side, back.
+        along = 2 * self.n_components * np.linspace(0, 1, 200) ** 2 - 1
+        there, back = self.at(0, along, -1).numpy(), self.at(0, along[::-1], 1).numpy()
+        return {"2 sd": [np.concatenate([there, back, there[:1]])]}
+
+
+# By the name that `--prior` gives.
+PRIORS = {
+    "gaussian": Gaussian,
+    "gaussian_mixture": GaussianMixture,
+    "swiss_roll": SwissRoll,
+    "uniform": Uniform,
+}
+NAMES = tuple(PRIORS)
+WITH_COMPONENTS = tuple(name for name in NAMES if issubclass(PRIORS[name], Mixture))
+
+
+def make(name: str, z_dim: int, stddev: float = 5.0, n_components: int = 10) -> Prior:
+    """Returns the prior called `name`.
+
+    Args:
+      name: one of `NAMES`.
+      z_dim: dimensions of the code; even for a `Mixture`.
+      stddev: standard deviation in each dimension; a `Mixture` ignores it.
+      n_components: number of classes, of a `Mixture` only.
+
+    Raises:
+      ValueError: there is no such prior, or z_dim is odd where pairs are needed.
+    """
+    if name not in PRIORS:
+        raise ValueError(f"There is no prior {name}; choose one of {', '.join(NAMES)}.")
+    return PRIORS[name](z_dim, stddev, n_components)
 
 
 def categorical(n: int, n_classes: int, seed: tf.Tensor) -> tf.Tensor:
@@ -44,298 +327,14 @@ def categorical(n: int, n_classes: int, seed: tf.Tensor) -> tf.Tensor:
     return tf.one_hot(classes, n_classes)
 
 
-def gaussian_mixture(
-    n: int,
-    z_dim: int,
-    seed: tf.Tensor,
-    labels: tf.Tensor | None = None,
-    n_components: int = 10,
-) -> tf.Tensor:
-    """Samples a mixture of 2-D Gaussians laid out like petals.
-
-    Component k lies along the ray at angle 2πk / n_components. Its centre is 1.4 from
-    the origin, its standard deviation 0.5 along the ray and 0.1 across it.
-
-    Args:
-      n: number of samples.
-      z_dim: even; each pair of dimensions is a mixture of its own, independent of the others.
-      seed: int64 [2], stateless.
-      labels: int [n] in 0..n_components; k < n_components draws every pair from petal k,
-        n_components (unlabelled) from all petals. None: all are unlabelled.
-      n_components: number of petals, that is, of classes.
-
-    Returns:
-      float32 [n, z_dim].
-
-    Raises:
-      ValueError: z_dim is odd.
-
-    Makhzani et al. 2015, section 2.3 and figure 4.
-    """
-    n_pairs = _pairs(z_dim, "gaussian_mixture")
-    component_seed, place_seed = _split(seed)
-    components = _components(n, n_pairs, labels, n_components, component_seed)
-    place = randomness.normal([n, n_pairs, 2], place_seed)
-    along, across = PETAL_ALONG * place[..., 0], PETAL_ACROSS * place[..., 1]
-    return tf.reshape(on_petal(components, along, across, n_components), [n, z_dim])
+def _as_codes(z: tf.Tensor) -> tf.Tensor:
+    return tf.convert_to_tensor(z, tf.float32)
 
 
-def swiss_roll(
-    n: int,
-    z_dim: int,
-    seed: tf.Tensor,
-    labels: tf.Tensor | None = None,
-    n_components: int = 10,
-) -> tf.Tensor:
-    """Samples a spiral of two turns from the origin outwards, evenly along its length.
-
-    Class k takes the k-th stretch of the roll: with ten classes, each its tenth. The
-    outer end is 3 from the origin. The roll has a standard deviation of 0.1 across.
-
-    Args:
-      n: number of samples.
-      z_dim: even; each pair of dimensions is a roll of its own, independent of the others.
-      seed: int64 [2], stateless.
-      labels: int [n] in 0..n_components; k < n_components draws every pair from stretch k,
-        n_components (unlabelled) from the whole roll. None: all are unlabelled.
-      n_components: number of stretches, that is, of classes.
-
-    Returns:
-      float32 [n, z_dim].
-
-    Raises:
-      ValueError: z_dim is odd.
-
-    Makhzani et al. 2015, section 2.3 and figure 4.
-    """
-    n_pairs = _pairs(z_dim, "swiss_roll")
-    component_seed, place_seed, across_seed = _split(seed, 3)
-    components = _components(n, n_pairs, labels, n_components, component_seed)
-    within = randomness.uniform([n, n_pairs], place_seed)
-    position = (tf.cast(components, tf.float32) + within) / n_components
-    across = ROLL_ACROSS * randomness.normal([n, n_pairs], across_seed)
-    return tf.reshape(on_roll(position, across), [n, z_dim])
-
-
-def sample(
-    name: str,
-    n: int,
-    z_dim: int,
-    seed: tf.Tensor,
-    stddev: float = 5.0,
-    labels: tf.Tensor | None = None,
-    n_components: int = 10,
-) -> tf.Tensor:
-    """Samples the prior called `name`: float32 [n, z_dim].
-
-    Args:
-      name: one of `NAMES`.
-      n: number of samples.
-      z_dim: dimensions of the code; even for a prior `WITH_COMPONENTS`.
-      seed: int64 [2], stateless.
-      stddev: standard deviation per dimension, of `gaussian` and `uniform` only.
-      labels: int [n] in 0..n_components, n_components meaning unlabelled; `gaussian` and
-        `uniform` are the same for every label.
-      n_components: number of classes, of priors `WITH_COMPONENTS` only.
-
-    Raises:
-      ValueError: there is no such prior, or z_dim is odd where pairs are needed.
-    """
-    check(name, z_dim)
-    if name == "gaussian":
-        return gaussian(n, z_dim, stddev, seed)
-    if name == "uniform":
-        return uniform(n, z_dim, stddev, seed)
-    in_pairs = gaussian_mixture if name == "gaussian_mixture" else swiss_roll
-    return in_pairs(n, z_dim, seed, labels, n_components)
-
-
-def log_density(
-    name: str,
-    z: tf.Tensor,
-    stddev: float = 5.0,
-    n_components: int = 10,
-) -> tf.Tensor:
-    """Natural logarithm of the prior's exact density at codes z, unlabelled: float32 [n].
-
-    Args:
-      name: one of `NAMES`.
-      z: float [n, z_dim].
-      stddev: as in `sample`.
-      n_components: as in `sample`.
-
-    Raises:
-      ValueError: there is no such prior, or z_dim is odd where pairs are needed.
-    """
-    z = tf.convert_to_tensor(z, tf.float32)
-    check(name, z.shape[-1])
-    if name == "gaussian":
-        return tf.reduce_sum(_log_normal(z, 0.0, stddev), axis=-1)
-    if name == "uniform":
-        edge = math.sqrt(3) * stddev
-        inside = tf.reduce_all(tf.abs(z) <= edge, axis=-1)
-        return tf.where(inside, -z.shape[-1] * math.log(2 * edge), -math.inf)
-    of_components = component_log_densities(name, z, n_components)
-    of_pairs = tf.reduce_logsumexp(of_components, axis=-1) - math.log(n_components)
-    return tf.reduce_sum(of_pairs, axis=-1)
-
-
-def component_log_densities(name: str, z: tf.Tensor, n_components: int = 10) -> tf.Tensor:
-    """Log density of each component of a prior `WITH_COMPONENTS` in each pair of dimensions.
-
-    Args:
-      name: one of `WITH_COMPONENTS`.
-      z: float [n, z_dim], z_dim even.
-      n_components: as in `sample`.
-
-    Returns:
-      float32 [n, z_dim / 2, n_components].
-
-    Raises:
-      ValueError: the prior has no components, or z_dim is odd.
-    """
-    if name not in WITH_COMPONENTS:
-        raise ValueError(f"The prior {name} has no components; {_listed(WITH_COMPONENTS)} have.")
-    z = tf.convert_to_tensor(z, tf.float32)
-    pairs = tf.reshape(z, [-1, _pairs(z.shape[-1], name), 2])
-    densities = _petal_densities if name == "gaussian_mixture" else _roll_densities
-    return densities(pairs, n_components)
-
-
-def nearest_component(name: str, z: tf.Tensor, n_components: int = 10) -> tf.Tensor:
-    """The component under which each code is most likely: int64 [n] in 0..n_components - 1, or -1.
-
-    Petals differ in place and direction alone, so for them this is the nearest petal, distance
-    counted in standard deviations along and across. With several pairs of dimensions all count. -1
-    is of codes that no component reaches: on the swiss roll, those whose pairs share no stretch.
-
-    Args and errors are those of `component_log_densities`.
-    """
-    densities = tf.reduce_sum(component_log_densities(name, z, n_components), axis=1)
-    reached = tf.reduce_any(densities > -math.inf, axis=-1)
-    return tf.where(reached, tf.argmax(densities, axis=-1), tf.constant(-1, tf.int64))
-
-
-def on_petal(
-    components: tf.Tensor,
-    along: tf.Tensor,
-    across: tf.Tensor,
-    n_components: int = 10,
-) -> tf.Tensor:
-    """The code at a place in a petal, to walk along it and across it.
-
-    Args:
-      components: int [...], which petal.
-      along: float [...], from the petal's centre outwards.
-      across: float [...], from the petal's centre line counterclockwise.
-      n_components: number of petals.
-
-    Returns:
-      float32 [..., 2].
-    """
-    angle = 2 * math.pi / n_components * tf.cast(components, tf.float32)
-    along = PETAL_DISTANCE + tf.cast(along, tf.float32)
-    across = tf.cast(across, tf.float32)
-    x = along * tf.cos(angle) - across * tf.sin(angle)
-    y = along * tf.sin(angle) + across * tf.cos(angle)
-    return tf.stack([x, y], axis=-1)
-
-
-def on_roll(position: tf.Tensor, across: tf.Tensor = 0.0) -> tf.Tensor:
-    """The code at a place on the swiss roll, to walk along it.
-
-    Args:
-      position: float [...] in 0..1, 0 at the origin, 1 at the outer end; k / n_components is where
-        the stretch of class k begins.
-      across: float [...], outwards from the centre line.
-
-    Returns:
-      float32 [..., 2].
-    """
-    # The length of an Archimedean spiral grows as its angle squared, hence the root.
-    turned = tf.sqrt(tf.cast(position, tf.float32))
-    radius = ROLL_RADIUS * turned + tf.cast(across, tf.float32)
-    angle = ROLL_ANGLE * turned
-    return tf.stack([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)
-
-
-def extent(name: str, stddev: float = 5.0) -> float:
-    """How far from 0 the prior's pictures reach: 10 for the series' N(0, 5²), its plot's edge."""
-    return {
-        "gaussian": 2 * stddev,
-        "gaussian_mixture": PETAL_DISTANCE + 2 * PETAL_ALONG,
-        "swiss_roll": ROLL_RADIUS,
-        "uniform": math.sqrt(3) * stddev,
-    }[name]
-
-
-def check(name: str, z_dim: int) -> None:
-    """Raises ValueError, with what to do, where there is no prior `name` in z_dim dimensions."""
-    if name not in NAMES:
-        raise ValueError(f"There is no prior {name}; choose {_listed(NAMES, 'or')}.")
-    if name in WITH_COMPONENTS:
-        _pairs(z_dim, name)
-
-
-def _pairs(z_dim: int, name: str) -> int:
-    if z_dim % 2:
-        raise ValueError(
-            f"The prior {name} is made of pairs of dimensions, and z_dim {z_dim} is odd: "
-            f"choose {z_dim + 1}, or a gaussian or uniform prior."
-        )
-    return z_dim // 2
-
-
-def _listed(names: tuple[str, ...], conjunction: str = "and") -> str:
-    return f"{', '.join(names[:-1])} {conjunction} {names[-1]}"
-
-
-def _split(seed: tf.Tensor, n: int = 2) -> list[tf.Tensor]:
-    """Seeds for n independent draws."""
+def _split(seed: tf.Tensor, n: int) -> list[tf.Tensor]:
+    """Returns seeds for n independent draws."""
     return tf.unstack(tf.random.split(seed, n))
-
-
-def _components(
-    n: int, n_pairs: int, labels: tf.Tensor | None, n_components: int, seed: tf.Tensor
-) -> tf.Tensor:
-    """The component of each pair of dimensions, int32 [n, n_pairs]: the label's, or any."""
-    anything = randomness.uniform([n, n_pairs], seed, 0, n_components, tf.int32)
-    if labels is None:
-        return anything
-    labels = tf.cast(labels, tf.int32)[:, tf.newaxis]
-    return tf.where(labels < n_components, labels, anything)
 
 
 def _log_normal(x: tf.Tensor, mean: tf.Tensor | float, stddev: float) -> tf.Tensor:
     return -0.5 * tf.square((x - mean) / stddev) - math.log(stddev * math.sqrt(2 * math.pi))
-
-
-def _petal_densities(pairs: tf.Tensor, n_components: int) -> tf.Tensor:
-    """Log density of every petal: [n, n_pairs, n_components]."""
-    angle = 2 * math.pi / n_components * tf.range(n_components, dtype=tf.float32)
-    x, y = pairs[..., 0:1], pairs[..., 1:2]
-    along = x * tf.cos(angle) + y * tf.sin(angle)
-    across = y * tf.cos(angle) - x * tf.sin(angle)
-    return _log_normal(along, PETAL_DISTANCE, PETAL_ALONG) + _log_normal(across, 0.0, PETAL_ACROSS)
-
-
-def _roll_densities(pairs: tf.Tensor, n_components: int) -> tf.Tensor:
-    """Log density of every stretch of the roll: [n, n_pairs, n_components].
-
-    The roll is spread along rays from the origin, so a code can only come from the angles at which
-    the roll crosses the code's ray: one per half turn, every second on the ray's far side.
-    """
-    x, y = pairs[..., 0], pairs[..., 1]
-    distance = tf.maximum(tf.sqrt(x * x + y * y), 1e-6)[..., tf.newaxis]
-    angle = tf.math.floormod(tf.math.atan2(y, x), 2 * math.pi)[..., tf.newaxis]
-    half_turns = tf.range(round(ROLL_ANGLE / math.pi), dtype=tf.float32)
-    turned = (angle + math.pi * half_turns) / ROLL_ANGLE
-    signed_distance = tf.where(half_turns % 2 == 0, distance, -distance)
-    # Position = turned² is uniform; angle and distance are polar coordinates, hence the Jacobian.
-    density = _log_normal(signed_distance, ROLL_RADIUS * turned, ROLL_ACROSS) + tf.math.log(
-        2 * turned * n_components / (ROLL_ANGLE * distance)
-    )
-    stretch = tf.cast(tf.floor(tf.square(turned) * n_components), tf.int32)
-    crossed = stretch[..., tf.newaxis] == tf.range(n_components)
-    of_stretches = tf.where(crossed, density[..., tf.newaxis], -math.inf)
-    return tf.reduce_logsumexp(of_stretches, axis=-2)

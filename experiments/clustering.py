@@ -97,6 +97,7 @@ class AdversarialAutoencoder(model.Model):
     def __init__(self, data, flags):
         data = datasets.as_classes(data, flags.n_clusters)
         super().__init__(data, flags)
+        self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
 
         dense = functools.partial(
             layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
@@ -177,10 +178,6 @@ class AdversarialAutoencoder(model.Model):
             "Generator Loss": generator_loss,
             "Virtual Adversarial Loss": vat_loss,
         }
-
-    def sample_prior(self, n, step):
-        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
-        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
 
     def sample_label_prior(self, n, step):
         seed = randomness.stateless_seed(self.flags.seed, "prior of labels", step)

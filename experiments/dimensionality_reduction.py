@@ -99,6 +99,7 @@ class AdversarialAutoencoder(model.Model):
             data = datasets.as_classes(data, flags.n_clusters)
             self.cluster, self.classify = self.classify, None
         super().__init__(data, flags)
+        self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
         if not flags.n_clusters:
             labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
             self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
@@ -206,8 +207,7 @@ class AdversarialAutoencoder(model.Model):
         return self.sample_label_prior(n, step) @ self.heads() + self.sample_styles(n, step)
 
     def sample_styles(self, n, step):
-        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
-        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
+        return super().sample_prior(n, step)
 
     def sample_label_prior(self, n, step):
         seed = randomness.stateless_seed(self.flags.seed, "prior of labels", step)

@@ -90,7 +90,7 @@ def measure_petals(model, data, judge):
         "petal_accuracy_standard_error": float(own.std() / np.sqrt(len(own))),
         "petal_accuracy_of_prior": float(own_of_prior.mean()),
     }
-    if model.flags.prior == "gaussian_mixture":
+    if isinstance(model.prior, priors.GaussianMixture):
         errors = np.abs(moments / moments_of_prior.mean(axis=(0, 2), keepdims=True) - 1)
         for name, error in zip(("mean", "along", "across"), errors.max(axis=(0, 2)), strict=True):
             metrics[f"petal_{name}_error"] = float(error)
@@ -100,9 +100,10 @@ def measure_petals(model, data, judge):
 def petal_moments(model, z, labels):
     """Returns which codes are nearest to their own petal, and of these, petal by petal: mean (as a
     complex number), standard deviation along and across, [n_classes, 3, z_dim / 2]."""
-    own = priors.nearest_component(model.flags.prior, z, model.n_components).numpy() == labels
+    own = model.prior.nearest_component(z).numpy() == labels
     # As complex numbers, turned so that every petal lies along the real axis.
-    z = (z[:, 0::2] + 1j * z[:, 1::2]) * np.exp(-2j * np.pi * labels / model.n_components)[:, None]
+    angles = 2 * np.pi * labels / model.prior.n_components
+    z = (z[:, 0::2] + 1j * z[:, 1::2]) * np.exp(-1j * angles)[:, None]
     petals = [z[own & (labels == k)] for k in np.unique(labels)]
     petals = [petal if len(petal) else np.zeros_like(z[:1]) for petal in petals]
     return own, np.array([[p.mean(0), p.real.std(0), p.imag.std(0)] for p in petals])
@@ -120,7 +121,7 @@ class AdversarialAutoencoder(model.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
-        self.n_components = data.n_classes
+        self.prior = priors.make(flags.prior, flags.z_dim, n_components=data.n_classes)
         self.train_images = datasets.hide_labels(
             data.train, flags.n_labeled, data.n_classes, flags.seed
         )
@@ -194,8 +195,7 @@ class AdversarialAutoencoder(model.Model):
     def sample_prior(self, n, step, labels=None):
         """From the component of each label, int [n]; n_classes, or no labels: from all of them."""
         seed = randomness.stateless_seed(self.flags.seed, "prior", step)
-        settings = {"labels": labels, "n_components": self.n_components}
-        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, **settings)
+        return self.prior.sample(n, seed, labels)
 
     def decode(self, z, y):
         return self.decoder(z)
@@ -220,11 +220,7 @@ class AdversarialAutoencoder(model.Model):
     def walk(self, data, classes, places):
         """Images at places [n, 2] of their class's petal or stretch, alike in every pair: 0 is its
         middle, -1 and 1 two standard deviations from it (or, along a stretch, its ends)."""
-        along, across = 2 * places.T * [[priors.PETAL_ALONG], [priors.PETAL_ACROSS]]
-        if self.flags.prior == "gaussian_mixture":
-            z = priors.on_petal(classes, along, across, self.n_components)
-        else:
-            z = priors.on_roll((classes + (places[:, 0] + 1) / 2) / self.n_components, across)
+        z = self.prior.at(classes, *places.T)
         return data.as_images(self.decoder(tf.tile(z, [1, self.flags.z_dim // 2])))
 
 

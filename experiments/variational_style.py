@@ -18,7 +18,6 @@ from adversarial_autoencoder import (
     options,
     pictures,
     priors,
-    randomness,
     training,
 )
 from adversarial_autoencoder.datasets import batches
@@ -88,6 +87,7 @@ class AdversarialAutoencoder(model.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
+        self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
         dense = functools.partial(
             layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
         )
@@ -149,10 +149,6 @@ class AdversarialAutoencoder(model.Model):
         """Falls geometrically: the code opens once the decoder has learned to use the label."""
         progress = tf.minimum(tf.cast(step, tf.float32) / self.kl_steps, 1.0)
         return self.flags.kl_start * (self.flags.kl_weight / self.flags.kl_start) ** progress
-
-    def sample_prior(self, n, step):
-        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
-        return priors.sample(self.flags.prior, n, self.flags.z_dim, seed, self.flags.prior_stddev)
 
     def decode(self, z, y):
         return self.decoder([y, z])

@@ -7,6 +7,7 @@ from adversarial_autoencoder import priors, randomness
 import numpy as np
 import pytest
 import tensorflow as tf
+from matplotlib import path
 
 
 def seed(step: int = 0) -> tf.Tensor:
@@ -14,12 +15,18 @@ def seed(step: int = 0) -> tf.Tensor:
 
 
 def draw(name: str, n: int = 40_000, z_dim: int = 2, step: int = 0, **settings) -> np.ndarray:
-    return priors.sample(name, n, z_dim, seed(step), **settings).numpy()
+    labels = settings.pop("labels", None)
+    return priors.make(name, z_dim, **settings).sample(n, seed(step), labels).numpy()
+
+
+def nearest(name: str, z: np.ndarray, n_components: int = 10) -> np.ndarray:
+    prior = priors.make(name, z.shape[1], n_components=n_components)
+    return prior.nearest_component(z).numpy()
 
 
 @pytest.mark.parametrize("name", priors.NAMES)
 def test_pictures_reach_as_far_as_most_of_the_prior(name):
-    reach = priors.extent(name, stddev=3.0)
+    reach = priors.make(name, 2, stddev=3.0).extent
     inside = (np.abs(draw(name, stddev=3.0)) <= reach).all(axis=1).mean()
     assert 0.85 < inside <= 1
     assert np.quantile(np.abs(draw(name, stddev=3.0)), 0.999) > 0.9 * reach
@@ -78,16 +85,16 @@ def test_a_labelled_sample_falls_on_its_own_tenth_of_the_roll(n_components):
 
 def test_unlabelled_samples_spread_evenly_along_the_roll():
     z = draw("swiss_roll")
-    counts = np.bincount(priors.nearest_component("swiss_roll", z), minlength=10)
+    counts = np.bincount(nearest("swiss_roll", z), minlength=10)
     np.testing.assert_allclose(counts / len(z), 0.1, atol=0.01)
 
 
 @pytest.mark.parametrize("name", priors.WITH_COMPONENTS)
 def test_the_label_after_the_last_means_unlabelled(name):
     labels = np.where(np.arange(20_000) % 2, 10, 4)
-    nearest = priors.nearest_component(name, draw(name, n=20_000, labels=labels)).numpy()
-    assert np.mean(nearest[labels == 4] == 4) > 0.97
-    np.testing.assert_allclose(np.bincount(nearest[labels == 10]) / 10_000, 0.1, atol=0.015)
+    found = nearest(name, draw(name, n=20_000, labels=labels))
+    assert np.mean(found[labels == 4] == 4) > 0.97
+    np.testing.assert_allclose(np.bincount(found[labels == 10]) / 10_000, 0.1, atol=0.015)
     everything = tf.fill([20_000], 10)
     np.testing.assert_array_equal(draw(name, n=20_000, labels=everything), draw(name, n=20_000))
 
@@ -97,16 +104,16 @@ def test_the_label_after_the_last_means_unlabelled(name):
 def test_a_labelled_sample_is_nearest_to_its_own_component(name, n_components):
     labels = np.arange(20_000) % n_components
     z = draw(name, n=20_000, labels=labels, n_components=n_components)
-    nearest = priors.nearest_component(name, z, n_components)
     # Petals overlap near the origin, the more the narrower the angle between them.
     overlap = 0.3 if (name, n_components) == ("gaussian_mixture", 26) else 0.03
-    assert np.mean(nearest.numpy() == labels) > 1 - overlap
+    assert np.mean(nearest(name, z, n_components) == labels) > 1 - overlap
 
 
 def test_a_code_whose_pairs_lie_on_different_stretches_is_of_no_component():
-    inner, outer = (priors.on_roll([position]).numpy() for position in (0.16, 0.95))
+    roll = priors.make("swiss_roll", 2)
+    inner, outer = (roll.at([k], [0.2], [0.0]).numpy() for k in (1, 9))
     z = np.concatenate([np.hstack(pairs) for pairs in ((inner, inner), (inner, outer))])
-    np.testing.assert_array_equal(priors.nearest_component("swiss_roll", z), [1, -1])
+    np.testing.assert_array_equal(nearest("swiss_roll", z), [1, -1])
 
 
 @pytest.mark.parametrize("name", priors.WITH_COMPONENTS)
@@ -114,11 +121,9 @@ def test_pairs_of_dimensions_share_a_label_and_are_independent_without(name):
     labels = np.arange(20_000) % 10
     for pair in (slice(0, 2), slice(2, 4)):
         z = draw(name, n=20_000, z_dim=4, labels=labels)[:, pair]
-        assert np.mean(priors.nearest_component(name, z).numpy() == labels) > 0.97
+        assert np.mean(nearest(name, z) == labels) > 0.97
     z = draw(name, n=20_000, z_dim=4)
-    first, second = (
-        priors.nearest_component(name, z[:, pair]).numpy() for pair in ([0, 1], [2, 3])
-    )
+    first, second = (nearest(name, z[:, pair]) for pair in ([0, 1], [2, 3]))
     assert np.mean(first == second) == pytest.approx(0.1, abs=0.02)
 
 
@@ -128,7 +133,7 @@ def test_density_sums_to_one_and_is_that_of_the_samples(name):
     width = 0.02
     middles = np.arange(-4, 4, width) + width / 2
     places = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
-    density = np.exp(priors.log_density(name, places, **settings).numpy())
+    density = np.exp(priors.make(name, 2, **settings).log_density(places).numpy())
     assert density.sum() * width**2 == pytest.approx(1, abs=0.01)
     # The same share of samples in each of 8 × 8 fields as the density says.
     fields = density.reshape(8, 50, 8, 50).sum(axis=(1, 3)) * width**2
@@ -140,28 +145,30 @@ def test_density_sums_to_one_and_is_that_of_the_samples(name):
 @pytest.mark.parametrize("name", priors.NAMES)
 def test_density_of_independent_pairs_is_their_product(name):
     z = draw(name, n=100, z_dim=4)
-    whole = priors.log_density(name, z)
-    parts = priors.log_density(name, z[:, :2]) + priors.log_density(name, z[:, 2:])
-    np.testing.assert_allclose(whole, parts, rtol=1e-5)
+    whole, pair = priors.make(name, 4), priors.make(name, 2)
+    parts = pair.log_density(z[:, :2]) + pair.log_density(z[:, 2:])
+    np.testing.assert_allclose(whole.log_density(z), parts, rtol=1e-5)
 
 
 def test_density_of_uniform_is_zero_outside_its_cube():
-    density = priors.log_density("uniform", [[0.0, 0.0], [0.0, 9.0]], stddev=5.0).numpy()
+    density = priors.make("uniform", 2, 5.0).log_density([[0.0, 0.0], [0.0, 9.0]]).numpy()
     assert density[0] == pytest.approx(-2 * math.log(10 * math.sqrt(3)), rel=1e-5)
     assert density[1] == -np.inf
 
 
 def test_walking_along_and_across_a_petal_turns_with_it():
-    first = priors.on_petal(0, [0.0, 1.0], [0.0, 0.2]).numpy()
+    petals = priors.make("gaussian_mixture", 2)
+    first = petals.at(0, [0.0, 1.0], [0.0, 1.0]).numpy()
     np.testing.assert_allclose(first, [[1.4, 0.0], [2.4, 0.2]], rtol=1e-5)
-    opposite = priors.on_petal(5, [0.0, 1.0], [0.0, 0.2]).numpy()
+    opposite = petals.at(5, [0.0, 1.0], [0.0, 1.0]).numpy()
     np.testing.assert_allclose(opposite, -first, atol=1e-5)
 
 
 def test_the_roll_runs_from_the_origin_through_two_turns():
-    ends = priors.on_roll([0.0, 0.25, 1.0]).numpy()
+    roll = priors.make("swiss_roll", 2, n_components=4)
+    ends = roll.at([0, 0, 3], [-1.0, 1.0, 1.0], 0.0).numpy()
     np.testing.assert_allclose(ends, [[0, 0], [1.5, 0], [3, 0]], atol=1e-4)
-    steps = np.diff(priors.on_roll(np.linspace(0.1, 1, 200)).numpy(), axis=0)
+    steps = np.diff(roll.at(0, np.linspace(-0.2, 7, 200), 0.0).numpy(), axis=0)
     lengths = np.linalg.norm(steps, axis=1)
     assert lengths.max() < 1.1 * lengths.min()
 
@@ -177,27 +184,47 @@ def test_the_same_seed_draws_the_same_and_another_step_does_not(name):
 
 @pytest.mark.parametrize("name", priors.NAMES)
 def test_a_compiled_step_draws_what_an_eager_one_draws(name):
+    prior = priors.make(name, 4)
+
     @tf.function
     def step(labels, number):
-        return priors.sample(name, 100, 4, seed(number), labels=labels)
+        return prior.sample(100, seed(number), labels)
 
     labels = tf.range(100) % 11
     compiled = step(labels, tf.constant(7))
     np.testing.assert_array_equal(compiled, step(labels, tf.constant(7)))
-    eager = priors.sample(name, 100, 4, seed(7), labels=labels)
+    eager = prior.sample(100, seed(7), labels)
     np.testing.assert_allclose(compiled, eager, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", priors.WITH_COMPONENTS)
 def test_an_odd_z_dim_is_refused_where_pairs_are_needed(name):
     with pytest.raises(ValueError, match="z_dim 3 is odd: choose 4"):
-        draw(name, n=1, z_dim=3)
-    with pytest.raises(ValueError, match="odd"):
-        priors.log_density(name, tf.zeros([1, 3]))
+        priors.make(name, 3)
 
 
 def test_an_unknown_prior_is_refused_with_the_names_that_there_are():
-    with pytest.raises(ValueError, match="no prior gauss; choose gaussian, .* or uniform"):
+    with pytest.raises(ValueError, match="no prior gauss; choose one of gaussian, .*, uniform"):
         draw("gauss", n=1)
-    with pytest.raises(ValueError, match="gaussian has no components"):
-        priors.nearest_component("gaussian", tf.zeros([1, 2]))
+
+
+@pytest.mark.parametrize("name", priors.NAMES)
+def test_the_outline_encloses_most_of_the_prior_and_little_else(name):
+    prior, width = priors.make(name, 2, stddev=1.5), 0.05
+    outline = prior.outline()
+    assert 1 <= len(outline) <= 3
+    *_, lines = outline.values()
+    middles = np.arange(-5, 5, width) + width / 2
+    places = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
+    inside = np.any([path.Path(line).contains_points(places) for line in lines], axis=0)
+    density = np.exp(prior.log_density(places).numpy()) * width**2
+    assert 0.85 < density[inside].sum() <= 1.02
+    assert np.median(density[inside]) > 5 * density[~inside].mean()
+
+
+def test_a_new_prior_is_a_class_and_a_line_of_the_table(monkeypatch):
+    class Ring(priors.Prior):
+        extent = 1.0
+
+    monkeypatch.setitem(priors.PRIORS, "ring", Ring)
+    assert isinstance(priors.make("ring", 2), Ring)

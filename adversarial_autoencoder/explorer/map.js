@@ -2,12 +2,7 @@
 "use strict";
 
 const MANIFOLD_CELLS = 22; // Images in a row of the manifold behind the codes.
-const LINES = {
-  gaussian: "Circles: one, two and three standard deviations of the prior.",
-  uniform: "The square is the edge of the prior.",
-  "gaussian mixture": "Ellipses: two standard deviations of each of the prior’s petals.",
-  "swiss roll": "Lines: two standard deviations from the middle of the prior’s roll.",
-};
+const DASHES = [[], [7, 4], [2, 3]]; // By what a line of the prior's outline marks.
 
 async function showMap(networks, arrays) {
   const { classes, colours, prior } = description;
@@ -46,11 +41,13 @@ async function showMap(networks, arrays) {
     }
     pen.strokeStyle = style.getPropertyValue("--text");
     pen.lineWidth = 1.2;
-    prior?.lines.forEach((line, k) => {
-      pen.setLineDash(prior.name === "gaussian" ? [[], [7, 4], [2, 3]][k] : []);
-      pen.beginPath();
-      for (const point of line) pen.lineTo(...toMap(point, size));
-      pen.stroke();
+    prior?.outline.forEach((lines, k) => {
+      pen.setLineDash(DASHES[k]);
+      for (const line of lines) {
+        pen.beginPath();
+        for (const point of line) pen.lineTo(...toMap(point, size));
+        pen.stroke();
+      }
     });
   }
 
@@ -178,9 +175,8 @@ async function showMap(networks, arrays) {
   });
   new ResizeObserver(drawCodes).observe(canvas);
 
-  prior?.places.forEach((place, k) => {
-    const name = description.prior.name === "swiss roll" ? "Stretch" : "Petal";
-    const button = make("button", { type: "button", textContent: `${name} ${k}` });
+  Object.entries(prior?.places ?? {}).forEach(([name, place]) => {
+    const button = make("button", { type: "button", textContent: name });
     button.addEventListener("click", () => moveTo(place));
     element("places").append(button);
     element("places-section").hidden = false;
@@ -193,7 +189,7 @@ async function showMap(networks, arrays) {
     });
   }
 
-  element("map-lines").textContent = prior ? LINES[prior.name] : "";
+  element("map-lines").textContent = prior?.caption ?? "";
   drawCodes();
   choose(0);
   moveTo([0, 0]);
@@ -248,7 +244,7 @@ class Manifold {
 
 /** The square that holds all codes, the prior's lines and the origin, with a margin. */
 function squareAround(codes) {
-  const points = [[0, 0], ...(description.prior?.lines.flat() ?? [])];
+  const points = [[0, 0], ...(description.prior?.outline.flat(2) ?? [])];
   for (let k = 0; k < codes.length; k += 2) points.push([codes[k], codes[k + 1]]);
   const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
   const [left, right, bottom, top] =

@@ -183,12 +183,11 @@ def _label_names(n_labels: int, data: Dataset) -> list[str]:
 
 
 def _reach(model: Model, codes: np.ndarray) -> np.ndarray:
-    """How far from 0 each dimension of z is worth a look: three standard deviations of a gaussian
-    prior, the edge of others; without one, or around cluster heads, as far as test codes lie."""
-    if "prior" not in model.flags or model.heads is not None:
+    """How far from 0 each dimension of z is worth a look: as far as the prior's outline; without
+    one, or around cluster heads, as far as test codes lie."""
+    if model.prior is None or model.heads is not None:
         return np.abs(codes).max(axis=0)
-    reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
-    reach = 3 * model.flags.prior_stddev if model.flags.prior == "gaussian" else reach
+    reach = max(np.abs(line).max() for lines in model.prior.outline().values() for line in lines)
     return np.full(codes.shape[1], reach, np.float32)
 
 
@@ -228,36 +227,27 @@ def _extent(is_ink: np.ndarray) -> np.ndarray:
 
 def _prior(model: Model) -> dict | None:
     """Lines around the prior, for the map, and places to look at: the middles of components."""
-    if "prior" not in model.flags:
+    if model.prior is None:
         return None
-    name, stddev, n = model.flags.prior, model.flags.prior_stddev, model.n_components
-    turn = np.linspace(0, 2 * np.pi, 73)
-    circle = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
-    places = []
+    outline, places, word = model.prior.outline(), [], ""
+    caption = f"Lines of the prior: {', '.join(outline)}."
     if model.heads is not None:
-        places = np.asarray(model.heads())[:, :2]
-        lines = [place + 2 * stddev * circle for place in places]
-    elif name == "gaussian":
-        lines = [k * stddev * circle for k in (1, 2, 3)]
-    elif name == "uniform":
-        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
-        lines = [np.sqrt(3) * stddev * corners]
-    elif name == "gaussian_mixture":
-        along, across = (
-            2 * priors.PETAL_ALONG * circle[:, 0],
-            2 * priors.PETAL_ACROSS * circle[:, 1],
-        )
-        lines = [priors.on_petal(np.full(len(turn), k), along, across, n) for k in range(n)]
-        places = priors.on_petal(np.arange(n), np.zeros(n), np.zeros(n), n)
-    else:
-        position = np.linspace(0, 1, 200)
-        lines = [priors.on_roll(position, sign * 2 * priors.ROLL_ACROSS) for sign in (-1, 1)]
-        places = priors.on_roll((np.arange(n) + 0.5) / n, np.zeros(n))
+        places, word = np.asarray(model.heads())[:, :2], "Cluster"
+        for name, lines in outline.items():
+            outline[name] = [place + line for place in places for line in lines]
+        caption = f"Lines of the prior around each cluster head: {', '.join(outline)}."
+    elif isinstance(model.prior, priors.Mixture):
+        n, word = model.prior.n_components, model.prior.COMPONENT.capitalize()
+        places = model.prior.at(np.arange(n), np.zeros(n), np.zeros(n)).numpy()
     return {
-        "name": name.replace("_", " "),
-        "lines": [np.round(line, 3).astype(float).tolist() for line in map(np.asarray, lines)],
-        "places": np.round(places, 3).astype(float).tolist(),
+        "caption": caption,
+        "outline": [[_rounded(line) for line in lines] for lines in outline.values()],
+        "places": {f"{word} {k}": _rounded(place) for k, place in enumerate(places)},
     }
+
+
+def _rounded(values: np.ndarray) -> list:
+    return np.round(np.asarray(values, float), 3).tolist()
 
 
 def _hex(colour: np.ndarray) -> str:

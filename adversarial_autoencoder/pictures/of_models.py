@@ -57,27 +57,25 @@ def _predicted_labels(model: Model, data: Dataset) -> dict[str, np.ndarray]:
 
 
 def _codes(model: Model, data: Dataset) -> dict[str, np.ndarray]:
-    """Test codes over the prior's contour."""
+    """Test codes over the prior's outline."""
     codes = model.draw_codes(data.test.images)
     prior = {}
     if model.heads is not None:
         prior = {"heads": np.asarray(model.heads())}
-    elif "prior" in model.flags:
-        prior = {"prior": model.flags.prior, "stddev": model.flags.prior_stddev}
-        prior["n_components"] = model.n_components
+    elif model.prior is not None:
+        prior = {"outline": model.prior.outline()}
     return {"codes": plots.scatter(codes, data.test.labels, data.class_names, **prior)}
 
 
 def _prior(model: Model) -> dict[str, np.ndarray]:
     """Samples of the prior, coloured by component: what codes should look like."""
-    if "prior" not in model.flags:
+    if model.prior is None:
         return {}
-    prior, n = model.flags.prior, model.n_components
     z = model.sample_prior(10_000, randomness.STEP_OF_PRIOR).numpy()
     labels, names = np.zeros(len(z), int), ["prior"]
-    if prior in priors.WITH_COMPONENTS:
-        labels = priors.nearest_component(prior, z, n).numpy()
-        names = [f"component {k}" for k in range(n)]
+    if isinstance(model.prior, priors.Mixture):
+        labels = model.prior.nearest_component(z).numpy()
+        names = [f"component {k}" for k in range(model.prior.n_components)]
     return {"prior": plots.scatter(z, labels, names)}
 
 
@@ -103,8 +101,8 @@ def manifolds(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     if model.heads is not None:
         codes = model.draw_codes(data.test.images)
         reach = np.abs(np.concatenate([codes, model.heads()])).max()
-    elif "prior" in model.flags:
-        reach = priors.extent(model.flags.prior, model.flags.prior_stddev)
+    elif model.prior is not None:
+        reach = model.prior.extent
     z = tf.constant(grids.manifold_codes(-reach, reach, step=2 * reach / (SHEET - 1)))
     found = {}
     for k in range(model.n_labels if _takes_labels(model) else 1):

@@ -1,11 +1,11 @@
-"""Plots: codes coloured by label over the prior's contour, and the confusion matrix.
+"""Plots: codes coloured by label over the prior's outline, and the confusion matrix.
 
 Each is a uint8 array [height, width, channels].
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from adversarial_autoencoder import priors, randomness
+from adversarial_autoencoder import randomness
 
 import numpy as np
 
@@ -28,12 +28,10 @@ def scatter(
     codes: np.ndarray,
     labels: np.ndarray,
     class_names: Sequence[str],
-    prior: str | None = None,
-    stddev: float = 5.0,
-    n_components: int = 10,
+    outline: Mapping[str, Sequence[np.ndarray]] | None = None,
     heads: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draws codes coloured by label over the contour of the prior.
+    """Draws codes coloured by label over the outline of the prior.
 
     Up to ten classes have the colours of `COLOURS`; more take theirs from a continuous map.
 
@@ -41,10 +39,7 @@ def scatter(
       codes: float [n, 2].
       labels: int [n], indices into class_names.
       class_names: for the legend, or for the colour bar if there are more than ten.
-      prior: one of `priors.NAMES`, drawn as circles at 1, 2 and 3 standard deviations (gaussian),
-        as its edge (uniform), or as lines around its densest 50% and 95%; None for no prior.
-      stddev: the prior's, as in `priors.sample`.
-      n_components: the prior's, as in `priors.sample`.
+      outline: lines around the prior, see `priors.Prior.outline`; None for no prior.
       heads: cluster heads, float [n, 2], each marked by its number.
 
     Returns:
@@ -67,13 +62,13 @@ def scatter(
     for k, place in enumerate(heads):
         axes.plot(*place, "o", color="white", markeredgecolor="0.1", markersize=13)
         axes.text(*place, str(k), ha="center", va="center_baseline", fontsize=8, color="0.1")
-    if prior is not None:
-        reach = max(reach, _draw_prior(axes, prior, stddev, n_components))
+    if outline is not None:
+        reach = max(reach, _draw_outline(axes, outline))
     reach = 1.05 * reach or 1.0
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     if len(class_names) <= len(COLOURS):
         axes.figure.legend(loc="outside right upper", frameon=False, fontsize=10)
-    elif prior is not None:
+    elif outline is not None:
         axes.legend(loc="upper right", fontsize=9)
     _picture(axes)
     return _picture(axes)  # Only now the labels have their place: the first made the axes square.
@@ -239,33 +234,10 @@ def _draw_colour_bar(axes, colours: np.ndarray, class_names: Sequence[str]) -> N
     bar.ax.invert_yaxis()
 
 
-def _draw_prior(axes, prior: str, stddev: float, n_components: int) -> float:
-    """Draws the prior's contour over the codes and returns how far it reaches."""
-    line = {"color": "0.1", "linewidth": 1.1}
-    if prior == "gaussian":
-        angle = np.linspace(0, 2 * np.pi, 200)
-        for k, style in {1: "-", 2: "--", 3: ":"}.items():
-            circle = k * stddev * np.cos(angle), k * stddev * np.sin(angle)
-            axes.plot(*circle, linestyle=style, label=f"prior, {k} sd", **line)
-        return 3 * stddev
-    if prior == "uniform":
-        edge = np.sqrt(3) * stddev
-        corners = edge * np.array([-1, 1, 1, -1, -1]), edge * np.array([-1, -1, 1, 1, -1])
-        axes.plot(*corners, label="prior's edge", **line)
-        return edge
-    settings = {"stddev": stddev, "n_components": n_components}
-    seed = randomness.stateless_seed(0, "contour of the prior")
-    samples = priors.sample(prior, 20_000, 2, seed, **settings).numpy()
-    reach = np.quantile(np.abs(samples), 0.9995)
-    values = np.linspace(-reach, reach, 500)
-    places = np.stack(np.meshgrid(values, values), axis=-1).reshape(-1, 2)
-    heights = priors.log_density(prior, places, **settings).numpy().reshape(500, 500)
-    densities = priors.log_density(prior, samples, **settings).numpy()
-    for share, style in {0.5: "-", 0.95: ":"}.items():
-        # Inside the line of equal density are the densest `share` of all samples.
-        level = np.quantile(densities, 1 - share)
-        axes.contour(
-            values, values, heights, [level], colors="0.1", linewidths=1.1, linestyles=style
-        )
-        axes.plot([], [], linestyle=style, label=f"prior, {share:.0%}", **line)
-    return reach
+def _draw_outline(axes, outline: Mapping[str, Sequence[np.ndarray]]) -> float:
+    """Draws the prior's outline over the codes and returns how far it reaches."""
+    for (name, lines), style in zip(outline.items(), ("-", "--", ":"), strict=False):
+        for k, line in enumerate(lines):
+            label = {} if k else {"label": f"prior, {name}"}
+            axes.plot(*line.T, color="0.1", linewidth=1.1, linestyle=style, **label)
+    return max(np.abs(line).max() for lines in outline.values() for line in lines)

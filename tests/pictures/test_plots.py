@@ -12,10 +12,14 @@ def points(n: int = 300) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
 
 
+def outline(name: str) -> dict[str, list[np.ndarray]]:
+    return priors.make(name, 2, stddev=1.0).outline()
+
+
 @pytest.mark.parametrize("n_classes", [2, 10, 11, 52])
 def test_a_scatter_plot_takes_any_number_of_classes(n_classes):
     names = [f"class {k}" for k in range(n_classes)]
-    picture = plots.scatter(points(), np.arange(300) % n_classes, names, "gaussian", stddev=1.0)
+    picture = plots.scatter(points(), np.arange(300) % n_classes, names, outline("gaussian"))
     assert picture.shape == (900, 1050, 3)
     assert picture.dtype == np.uint8
     # A colour each: at least as many shades as classes, on white.
@@ -43,14 +47,14 @@ def test_scatter_and_manifold_point_the_same_way():
 
 @pytest.fixture(scope="module")
 def without():
-    """The plot without any prior's contour."""
+    """The plot without any prior's outline."""
     return plots.scatter(points(), np.zeros(300, int), ["a"])
 
 
 @pytest.mark.parametrize("prior", priors.NAMES)
-def test_the_contour_of_each_prior_is_drawn(prior, without):
-    with_contour = plots.scatter(points(), np.zeros(300, int), ["a"], prior, stddev=1.0)
-    dark = [(picture.max(axis=-1) < 60).sum() for picture in (without, with_contour)]
+def test_the_outline_of_each_prior_is_drawn(prior, without):
+    with_outline = plots.scatter(points(), np.zeros(300, int), ["a"], outline(prior))
+    dark = [(picture.max(axis=-1) < 60).sum() for picture in (without, with_outline)]
     assert dark[1] > dark[0] + 1000
 
 
@@ -61,10 +65,10 @@ def test_a_scatter_plot_of_other_than_two_dimensions_is_refused():
 
 def test_a_scatter_plot_leaves_matplotlib_as_it_was():
     before = dict(matplotlib.rcParams)
-    first = plots.scatter(points(), np.zeros(300, int), ["a"], "gaussian")
+    first = plots.scatter(points(), np.zeros(300, int), ["a"], outline("gaussian"))
     assert dict(matplotlib.rcParams) == before
     np.testing.assert_array_equal(
-        first, plots.scatter(points(), np.zeros(300, int), ["a"], "gaussian")
+        first, plots.scatter(points(), np.zeros(300, int), ["a"], outline("gaussian"))
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from conftest import SMALL, let_learn, optimizers_of, start_elsewhere, step_of
 
+PETALS = priors.make("gaussian_mixture", 2, n_components=3)
 PICTURES = {"codes.png", "same_style.png", *(f"manifold_{k}.png" for k in range(3))}
 
 
@@ -38,7 +39,7 @@ def step_seen(model, labels):
 
 
 def nearest(z, prior="gaussian_mixture"):
-    return priors.nearest_component(prior, z, 3).numpy()
+    return priors.make(prior, z.shape[1], n_components=3).nearest_component(z).numpy()
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_the_picture_of_a_petal_is_as_far_along_and_across_as_the_papers(data):
     np.testing.assert_allclose(z[-1, -1], [1.4 + 1, -0.2], atol=1e-6)
     # The same style: the third place of either walk is the petal's centre, in all columns.
     z = decoded[3].reshape(10, 3, 2)
-    centres = priors.on_petal(np.arange(3), 0.0, 0.0, 3)
+    centres = model.prior.at(np.arange(3), 0.0, 0.0)
     np.testing.assert_allclose(z[2], centres, atol=1e-6)
     np.testing.assert_allclose(z[7], centres, atol=1e-6)
     np.testing.assert_allclose(z[:5, 0, 0], [0.4, 0.9, 1.4, 1.9, 2.4], atol=1e-6)
@@ -240,8 +241,8 @@ def test_codes_on_a_petal_that_is_not_their_class_own_lower_the_accuracy_alone(d
 def test_the_petal_that_fits_worst_is_told(moved, along, across, wanted, data):
     def spoil_petal_2(labels, z):
         draw = np.random.default_rng(0).normal(size=[2, len(labels)])
-        along_it, across_it = moved + 0.5 * along * draw[0], 0.1 * across * draw[1]
-        spoilt = priors.on_petal(labels, along_it, across_it, 3).numpy()
+        along_it, across_it = moved + 0.5 * along * draw[0], 0.5 * across * draw[1]
+        spoilt = PETALS.at(labels, along_it, across_it).numpy()
         return np.where((labels == 2)[:, None], spoilt, z)
 
     # Moved outwards, fewer of its codes are cut off near the origin, which widens what is left.
@@ -249,7 +250,7 @@ def test_the_petal_that_fits_worst_is_told(moved, along, across, wanted, data):
 
 
 def test_an_empty_petal_is_wholly_off(data):
-    found = measured(data, lambda labels, z: priors.on_petal(labels % 2, 0.0, 0.0, 3).numpy())
+    found = measured(data, lambda labels, z: PETALS.at(labels % 2, 0.0, 0.0).numpy())
     assert found["petal_accuracy"] == pytest.approx(2 / 3)
     assert errors(found) == [1, 1, 1]
 
