@@ -1,12 +1,17 @@
 """What a recipe reaches: trained and measured with several seeds, mean ± standard deviation.
 
-    python benchmarks/reproduce.py --recipe=recipes/part4.txt --data_dir=...
+    python benchmarks/reproduce.py --recipe=recipes/part4_semisupervised/default.txt --data_dir=...
     python benchmarks/reproduce.py --all --dry_run      lists all recipes and their minutes
 
-A recipe is a flag file whose first comment names its script (`python part3_style_content.py …`).
---seeds is 0,1,2. Each seed has a folder, `<results_dir>/reproduce/<recipe>/seed_<seed>/`.
+A recipe is a flag file, recipes/<script>/<variant>.txt. Lines `# minutes:`, `# seeds:` and
+`# images:` say how long a seed takes and where, which seeds were measured, and which images its
+settings were chosen on. --seeds is those seeds. Each has a folder,
+`<results_dir>/reproduce/<script>/<variant>/seed_<seed>/`.
 `--all` takes every recipe in recipes/, one after the other. `--noevaluate` trains only. All other
 flags, such as `--data_dir` or `--n_epochs=1`, go to the script, behind the recipe's.
+
+--record writes what was measured into benchmarks/results.json, where the tables of the pages come
+from: `python docs/make_pages.py` then rewrites them, and the recipes' comments.
 
 --jobs=2 trains two seeds side by side, each on half of the processor's cores. Fewer cores add up in
 another order, so that figures differ by rounding from those of seeds trained one by one.
@@ -22,7 +27,6 @@ import json
 import os
 import pathlib
 import queue
-import re
 import shlex
 import signal
 import statistics
@@ -34,12 +38,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from adversarial_autoencoder import options
 from adversarial_autoencoder.runs import run as runs
-from adversarial_autoencoder.system import flagfiles, locks
+from adversarial_autoencoder.system import flagfiles, locks, machine
 from adversarial_autoencoder.system.errors import UserError
+from adversarial_autoencoder.system.files import write_atomically
 
+import results
 from absl import flags as absl_flags
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+ACTIONS = ("train", "evaluate")
+FIELDS = ("minutes", "seeds", "images")  # Of a recipe's comments.
 NOTED_EVERY = 30  # Seconds after which the time so far is written down, should all be killed.
 
 
@@ -117,8 +125,8 @@ class Seed:
     def notes(self):
         """What was asked for, the minutes that each action took so far, and which are done."""
         if self.run() is None or not self.file.exists():
-            return {"asked": self.asked, "minutes": {"train": 0.0, "evaluate": 0.0}, "done": []}
-        notes = read_json(self.file)
+            return {"asked": self.asked, "minutes": dict.fromkeys(ACTIONS, 0.0), "done": []}
+        notes = read_json(self.file, are_notes)
         if notes["asked"] != self.asked:
             differing = sorted({*notes["asked"]} ^ {*self.asked}) or ["their order"]
             raise UserError(
@@ -164,7 +172,7 @@ class Seed:
         def note():
             notes["minutes"][action] = before + (time.monotonic() - start) / 60
             with runs.saving(self.folder):
-                runs.write_atomically(self.file, json.dumps(notes, indent=2) + "\n")
+                write_atomically(self.file, json.dumps(notes, indent=2) + "\n")
 
         code = jobs.run(command, lock, note)
         notes["done"] += [action] * (code == 0)
@@ -181,9 +189,10 @@ def parse(argv):
     options.string(flags, "recipe", None, "the flag file")
     options.boolean(flags, "all", False, "every recipe in recipes/")
     options.boolean(flags, "dry_run", False, "say what would be trained, and train nothing")
-    absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "the seeds", flag_values=flags)
+    absl_flags.DEFINE_list("seeds", None, "the seeds; omitted: the recipe's", flag_values=flags)
     options.string(flags, "results_dir", "Results", "where the seeds' folders are made")
     options.boolean(flags, "evaluate", True, "measure the runs")
+    options.boolean(flags, "record", False, "write the figures into benchmarks/results.json")
     options.integer(flags, "jobs", 1, "seeds trained side by side", most=1000)
     try:
         words = flags(options.join_boolean_words(argv, flags), known_only=True)[1:]
@@ -196,9 +205,8 @@ def parse(argv):
     if flags.all == bool(flags.recipe):
         message = "give --recipe=..., a flag file such as those in recipes/, or else --all"
         raise options.CommandLineError(message)
-    numbers = {int(word) for word in flags.seeds if word.isdecimal()}
-    if not numbers or len(numbers) < len(flags.seeds):
-        raise options.CommandLineError(f"--seeds={','.join(flags.seeds)}: give some like 0,1,2")
+    if flags.seeds is not None:
+        flags.seeds = seed_numbers(flags.seeds)
     for word in words:
         name = word.lstrip("-").partition("=")[0].removeprefix("no")
         if name in ("seed", *options.ACTIONS):
@@ -206,30 +214,73 @@ def parse(argv):
     return flags, words
 
 
+def seed_numbers(words):
+    """Returns seeds from their words; raises CommandLineError where these are no seeds."""
+    numbers = [int(word) for word in words if word.strip().isdecimal()]
+    if not numbers or len({*numbers}) < len(words):
+        raise options.CommandLineError(f"--seeds={','.join(words)}: give some like 0,1,2")
+    return numbers
+
+
+def script_of(recipe):
+    """Returns the script that the recipe's folder names, relative to the project."""
+    name = recipe.resolve().parent.name
+    for path in (f"{name}.py", f"experiments/{name}.py"):
+        if (ROOT / path).is_file():
+            return path
+    raise UserError(f"{recipe}: no script {name}.py; a recipe is recipes/<script>/<variant>.txt")
+
+
 def read_recipe(path, words):
-    """Returns the recipe's script, and the recipe's flags with `words` behind them.
+    """Returns the recipe's script, its flags with `words` behind them, and its fields.
 
     They are read once: a recipe that is edited while seeds are trained does not mix them.
     """
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
+        lines = flagfiles.read_lines(pathlib.Path(path))
         words = flagfiles.expand([f"--flagfile={path}", *words])
-    except (OSError, UnicodeError, UserError) as error:
+    except UserError as error:
         raise options.CommandLineError(f"the recipe {path} cannot be read: {error}") from None
-    found = re.search(r"^#.*\bpython3? +(\S+\.py)\b", text, re.MULTILINE)
-    if found is None:
-        raise UserError(f"{path} names no script: a comment must say `python <script>.py`")
-    if not (ROOT / found[1]).is_file():
-        raise UserError(f"{path} names {found[1]}, which is not in {ROOT}")
-    return found[1], words
+    comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
+    parted = [comment.partition(":") for comment in comments]
+    fields = {name: value.strip() for name, _, value in parted if name in FIELDS}
+    return script_of(path), words, fields | {"title": comments[0] if comments else ""}
 
 
-def read_json(path):
-    """Returns what the file holds; raises UserError where it cannot be read."""
+def read_json(path, fits=lambda found: isinstance(found, dict)):
+    """Returns what the file holds; raises UserError where it cannot be read or does not fit."""
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        found = json.loads(path.read_text())
+        if not fits(found):
+            raise ValueError("it has another shape")
+        return found
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read ({error}): delete it") from None
+
+
+def are_notes(found):
+    """Whether this is what `Seed.notes` returns."""
+    if not isinstance(found, dict) or found.keys() < {"asked", "minutes", "done"}:
+        return False
+    minutes = found["minutes"]
+    lists = isinstance(found["asked"], list) and isinstance(found["done"], list)
+    return (
+        lists
+        and isinstance(minutes, dict)
+        and all(isinstance(minutes.get(action), float | int) for action in ACTIONS)
+    )
+
+
+def without_data(words):
+    """Returns the words but for those that say where data lie."""
+    words, kept = iter(words), []
+    for word in words:
+        name, equals, _ = word.lstrip("-").partition("=")
+        if not word.startswith("-") or name not in options.WHERE_DATA_LIE:
+            kept.append(word)
+        elif not equals:
+            next(words, None)  # Its value stands behind it.
+    return kept
 
 
 def check_alike(seeds):
@@ -293,48 +344,60 @@ def complete(seeds, flags):
         raise failed[0]
 
 
-def summary(path):
-    """Returns a line that tells what the recipe is for, and the minutes that it says it takes."""
-    lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
-    comments = " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
-    minutes = re.search(r"[\w.]+ (to [\w.]+ )?(hours|minutes?)( (a|per) seed)?[^;:.)]*", comments)
-    title = comments.partition(":  python")[0]
-    return f"{path.name:32}{minutes[0] if minutes else 'minutes not noted':50}  {title}"
-
-
 def reproduce(recipe, words, flags):
-    """Completes the seeds of one recipe and prints their table."""
-    script, words = read_recipe(recipe, words)
-    folder = pathlib.Path(flags.results_dir) / "reproduce" / pathlib.Path(recipe).stem
-    seeds = [Seed(int(number), folder, script, words) for number in flags.seeds]
+    """Completes the seeds of one recipe, prints their table, and records it where asked to."""
+    more = words
+    script, words, fields = read_recipe(recipe, words)
+    name = f"{pathlib.Path(script).stem}/{recipe.stem}"
+    folder = pathlib.Path(flags.results_dir) / "reproduce" / name
+    numbers = flags.seeds or seed_numbers(fields.get("seeds", "0,1,2").split(","))
+    seeds = [Seed(number, folder, script, words) for number in numbers]
     for seed in seeds:
         seed.notes()  # What does not fit is said now, not after hours.
     complete(seeds, flags)
     check_alike(seeds)
 
-    columns, datasets, commits = {}, set(), set()
+    columns, found = {}, {"data": set(), "commit": set()}
+    errors = {}  # Standard errors over test images, of the last seed.
     for seed in seeds:
         metrics = read_json(seed.run().metrics) if flags.evaluate else {}
-        datasets.add(metrics.pop("dataset", ""))
-        commits.add(metrics.pop("commit", ""))
-        figures = {k: v for k, v in metrics.items() if not k.endswith("_standard_error")}
+        found["data"].add(metrics.pop("dataset", ""))
+        found["commit"].add(metrics.pop("commit", ""))
+        errors = {k: v for k, v in metrics.items() if k.endswith("_standard_error")}
+        figures = {k: v for k, v in metrics.items() if k not in errors}
         minutes = seed.notes()["minutes"]["train"]
         columns[seed.number] = figures | {"minutes of training": minutes}
     print(f"\n{table(columns)}")
     if flags.evaluate:
-        names, sources = (", ".join(sorted(found)) for found in (datasets, commits))
-        print(f"\nData set: {names}. Commit: {sources or 'unknown'}.")
+        found = {kind: ", ".join(sorted(names)) for kind, names in found.items()}
+        print(f"\nData set: {found['data']}. Commit: {found['commit'] or 'unknown'}.")
+    if flags.record and flags.evaluate:
+        name = shlex.join([name, *without_data(more)])
+        found |= {"chosen_on": fields.get("images", ""), "processor": processor(flags.jobs)}
+        print(results.record(name, columns, errors, found))
+
+
+def processor(jobs):
+    """Returns on what a seed was trained, such as "2 cores (AVX-512)"."""
+    about = machine.machine()
+    cores = max(1, about["cpus"] // jobs)
+    instructions = {"avx512f": "AVX-512", "avx2": "AVX2"}
+    known = [name for flag, name in instructions.items() if flag in about["processor"].split()]
+    return f"{cores} core{'s' * (cores > 1)} ({[*known, about['processor']][0]})"
 
 
 def main(argv):
     flags, words = parse(argv)
     recipes = [flags.recipe]
     if flags.all:
-        recipes = sorted((ROOT / "recipes").glob("*.txt"))
+        recipes = sorted((ROOT / "recipes").glob("*/*.txt"))
     for recipe in map(pathlib.Path, recipes):
         if flags.dry_run:
-            read_recipe(recipe, words)  # What is wrong with it is said before hours of training.
-            print(summary(recipe))
+            # What is wrong with it is said before hours of training.
+            script, _, fields = read_recipe(recipe, words)
+            name = f"{pathlib.Path(script).stem}/{recipe.stem}"
+            minutes = fields.get("minutes", "not noted")
+            print(f"{name:42}{minutes:50}  {fields['title']}")
         else:
             reproduce(recipe, words, flags)
 

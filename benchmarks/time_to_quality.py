@@ -24,8 +24,8 @@ PICTURE = ROOT / "docs" / "images" / "time_to_quality.png"
 
 # By name: script, recipe, epochs, and every how many of them are measured.
 CONTENDERS = {
-    "quick start": ("experiments/variational_style.py", "quick_start.txt", 12, 2),
-    "2017's settings": ("part3_style_content.py", "series_part3.txt", 25, 5),
+    "quick start": ("experiments/variational_style.py", "variational_style/quick_start.txt", 12, 2),
+    "2017's settings": ("part3_style_content.py", "part3_style_content/series.txt", 25, 5),
 }
 # What is measured, its name in the picture, and the wanted value: at least, or at most.
 GOALS = {

@@ -1,7 +1,7 @@
-"""Writes the code and the flags that the pages of this folder show, from the scripts as they are.
+"""Writes the code, flags and numbers that pages show, from the scripts and results.json.
 
-    python docs/make_pages.py            rewrites the blocks in docs/*.md
-    python docs/make_pages.py --check    only tells which pages are stale; exit code 1 if one is
+    python docs/make_pages.py            rewrites the blocks of README.md and the pages in docs/
+    python docs/make_pages.py --check    only tells which are stale; exit code 1 if one is
 
 A block stands between two lines, and everything between them is rewritten:
 
@@ -11,9 +11,13 @@ A block stands between two lines, and everything between them is rewritten:
     <!-- end -->
     <!-- flags -->
     <!-- end -->
+    <!-- results part1_autoencoder/default, part2_aae/*#test_error: what, here, seeds, paper -->
+    <!-- end -->
 
 The names are functions, methods, classes' or modules' assignments of the scripts. A diff shows what
 changes in them from the first script to the second. The flags are those that `--help` lists.
+Results are rows and columns of benchmarks/results.json, see benchmarks/results.py; what recipes say
+of minutes, seeds and results in their comments comes from there, too.
 """
 
 import argparse
@@ -28,8 +32,17 @@ import sys
 from typing import NamedTuple
 
 DOCS = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))
+sys.path.insert(0, str(DOCS.parent / "benchmarks"))
+
+import results  # noqa: E402
+
 BLOCK = re.compile(
     r"^<!-- (?P<kind>code|diff) (?P<scripts>[^:\n]+): (?P<names>[^\n]+) -->\n.*?^<!-- end -->$",
+    re.MULTILINE | re.DOTALL,
+)
+RESULTS = re.compile(
+    r"^<!-- results (?P<rows>[^:\n]+): (?P<columns>[^\n]+) -->\n.*?^<!-- end -->$",
     re.MULTILINE | re.DOTALL,
 )
 FLAGS = re.compile(r"^<!-- flags -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
@@ -59,11 +72,29 @@ def page_as_it_should_be(text: str, root: pathlib.Path | None = None) -> str:
         head = found[0].splitlines()[0]
         return f"{head}\n```{language}\n{make(names, *pieces)}```\n<!-- end -->"
 
-    text = BLOCK.sub(block, text)
+    def numbers(found: re.Match) -> str:
+        rows, columns = (found[name].split(", ") for name in ("rows", "columns"))
+        made = results.table(content_of(root), rows, columns, titles_of(root))
+        return f"{found[0].splitlines()[0]}\n{made}<!-- end -->"
+
+    text = RESULTS.sub(numbers, BLOCK.sub(block, text))
     if FLAGS.search(text):
         made = f"<!-- flags -->\n{flag_tables(root)}<!-- end -->"
         text = FLAGS.sub(lambda found: made, text)
     return text
+
+
+def content_of(root: pathlib.Path) -> dict:
+    """Returns benchmarks/results.json."""
+    return results.load(root / "benchmarks" / "results.json")
+
+
+def titles_of(root: pathlib.Path) -> dict[str, str]:
+    """Returns each recipe's first line, by `<script>/<variant>`."""
+    return {
+        f"{path.parent.name}/{path.stem}": path.read_text().splitlines()[0].lstrip("# ")
+        for path in root.glob("recipes/*/*.txt")
+    }
 
 
 def named_pieces(source: str) -> dict[str, Piece]:
@@ -178,11 +209,17 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
     stale = []
-    for path in sorted(DOCS.glob("*.md")):
+    root = DOCS.parent
+    recipes = sorted(root.glob("recipes/*/*.txt"))
+    for path in [*root.glob("README.md"), *sorted(DOCS.rglob("*.md")), *recipes]:
         text = path.read_text()
-        wanted = page_as_it_should_be(text)
+        if path.suffix == ".md":
+            wanted = page_as_it_should_be(text, root)
+        else:
+            name = f"{path.parent.name}/{path.stem}"
+            wanted = results.recipe_as_it_should_be(text, name, content_of(root))
         if wanted != text:
-            stale.append(path.name)
+            stale.append(str(path.relative_to(root)))
             if not check:
                 path.write_text(wanted)
     if stale:

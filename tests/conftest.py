@@ -9,18 +9,17 @@ import runpy
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from adversarial_autoencoder import datasets
+from adversarial_autoencoder.datasets import tfds
+from adversarial_autoencoder.pictures import plots, png
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # The scripts lie beside the package, not in it.
-
-from adversarial_autoencoder import datasets  # noqa: E402
-from adversarial_autoencoder.datasets import tfds  # noqa: E402
-from adversarial_autoencoder.pictures import plots, png  # noqa: E402
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
 README_WIDTH = png.README_WIDTH
 gc.set_threshold(50_000, 20, 20)  # Tracing makes objects by the million, and few are garbage.
 

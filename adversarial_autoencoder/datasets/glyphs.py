@@ -23,7 +23,7 @@ UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LOWER = UPPER.lower()
 # Greek, Cyrillic, Armenian, Georgian, Hebrew, Tifinagh, Arabic, N'Ko and Lao letters that DejaVu
 # Sans has. Left out, by eye: those that hardly differ from A, E, G, M, R, b, d, f, h or q, which
-# `recipes/disentangling_letters.txt` keeps for testing.
+# `recipes/disentangling_factors/letters.txt` keeps for testing.
 SCRIPTS = (
     "ΓΔΘΛΞΠΣΦΨΩαβγδεζηθκλμξπρσςτφχψω"
     "БДЖЗИЛЦЧШЩЭЮЯгджзиклптцчшщэюяЄЉЊЏѪѮҘҠҨҰӘ"

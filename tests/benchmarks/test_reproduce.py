@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import shlex
 import shutil
 import signal
@@ -19,11 +20,8 @@ from adversarial_autoencoder import options
 from adversarial_autoencoder.system.errors import UserError
 
 import pytest
+import reproduce
 from conftest import ROOT, SMALL
-
-sys.path.append(str(ROOT / "benchmarks"))
-
-import reproduce  # noqa: E402
 
 # Keeps to what reproduce.py relies on: the run's folder, its checkpoints, signals, exit codes.
 PRETENDER = """
@@ -81,14 +79,30 @@ else:
 """
 
 
+# Starts reproduce.py as a process of its own, its scripts those of the folder given first.
+STARTER = f"""
+import pathlib, sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "benchmarks")!r}]
+import reproduce
+from adversarial_autoencoder import options
+reproduce.ROOT = pathlib.Path(sys.argv.pop(1))
+options.exit_on_user_error(reproduce.main)
+"""
+
+
 class Setting:
     """The pretender, a recipe for it, and what was called."""
 
     def __init__(self, folder):
-        self.folder, self.recipe, self.results = folder, folder / "fake.txt", folder / "results"
+        self.folder, self.results = folder, folder / "results"
+        self.recipe = folder / "recipes" / "fake" / "small.txt"
         self.mode("")
         (folder / "fake.py").write_text(PRETENDER)
-        self.recipe.write_text(f"# A recipe\n#  python {folder}/fake.py --train ...\n--z_dim=3\n")
+        self.recipe.parent.mkdir(parents=True)
+        self.recipe.write_text("# A recipe\n# seeds: 0, 1, 2\n--z_dim=3\n")
+
+    def command(self):
+        return [sys.executable, "-c", STARTER, str(self.folder), *self.words()[1:]]
 
     def words(self, *more, seeds="0,1,2"):
         own = [f"--recipe={self.recipe}", f"--results_dir={self.results}", f"--seeds={seeds}"]
@@ -108,7 +122,7 @@ class Setting:
         return [json.loads(line) for line in lines]
 
     def seed(self, number):
-        return self.results / "reproduce" / "fake" / f"seed_{number}"
+        return self.results / "reproduce" / "fake" / "small" / f"seed_{number}"
 
     def run(self, number):
         (run,) = (path.parent for path in self.seed(number).glob("*/*/flags.txt"))
@@ -127,7 +141,8 @@ class Setting:
 
 
 @pytest.fixture
-def setting(tmp_path):
+def setting(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
     return Setting(tmp_path)
 
 
@@ -196,7 +211,7 @@ def test_figures_that_were_measured_before_the_training_ended_are_measured_again
 
 def test_a_seed_whose_script_fails_is_told_and_goes_on_later(setting):
     setting.mode("fail")
-    with pytest.raises(UserError, match=r"^seed 0: \S+fake.py ended with exit code 1, see above"):
+    with pytest.raises(UserError, match=r"^seed 0: fake.py ended with exit code 1, see above"):
         setting.reproduce()
     assert len(setting.calls()) == 1
     notes = setting.seed(0) / "reproduce.json"
@@ -282,9 +297,12 @@ def test_where_there_is_no_hangup_signal_the_others_are_passed_on(monkeypatch):
 
 def test_ctrl_c_in_a_terminal_reaches_the_script_once(setting):
     setting.mode("wait for a signal")
-    command = [sys.executable, str(ROOT / "benchmarks" / "reproduce.py"), *setting.words()[1:]]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        setting.command(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     groups = []
 
@@ -343,8 +361,7 @@ def test_a_seed_that_another_process_trains_is_left_alone(setting):
 
 def test_a_training_that_outlives_a_killed_process_keeps_its_seed(setting):
     setting.mode("wait for a signal")
-    command = [sys.executable, str(ROOT / "benchmarks" / "reproduce.py"), *setting.words()[1:]]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(setting.command(), stdout=subprocess.DEVNULL)
     setting.signal_when_it_waits(process.kill)
     process.wait()
     with pytest.raises(UserError, match="seed_0 is in use"):
@@ -358,36 +375,38 @@ def test_a_training_that_outlives_a_killed_process_keeps_its_seed(setting):
 def test_all_recipes_are_listed_with_their_minutes_and_nothing_is_trained(tmp_path, capsys):
     reproduce.main(["reproduce.py", "--all", "--dry_run", f"--results_dir={tmp_path}"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == sorted(
-        path.name for path in (ROOT / "recipes").glob("*.txt")
-    )
-    (part1,) = (line for line in lines if line.startswith("part1.txt"))
-    assert "8 minutes a seed on one core" in part1 and part1.endswith(
-        "an autoencoder with a 2-D code"
-    )
+    assert [line.split()[0] for line in lines] == [
+        f"{path.parent.name}/{path.stem}" for path in sorted((ROOT / "recipes").glob("*/*.txt"))
+    ]
+    (part1,) = (line for line in lines if line.startswith("part1_autoencoder/default"))
+    assert "8, one core" in part1 and part1.endswith("an autoencoder with a 2-D code")
     assert not any("not noted" in line for line in lines)
     assert not list(tmp_path.iterdir())
 
 
 def test_one_recipe_or_all_are_asked_for():
-    for words in ([], ["--all", "--recipe=recipes/part1.txt"]):
+    for words in ([], ["--all", "--recipe=recipes/part1_autoencoder/default.txt"]):
         with pytest.raises(UserError, match="or else --all"):
             reproduce.main(["reproduce.py", *words])
 
 
-@pytest.mark.parametrize(
-    "text, told",
-    [
-        ("--z_dim=3\n", "names no script"),
-        ("--flag=python x.py\n", "names no script"),
-        ("# python nowhere.py --train\n", "names nowhere.py, which is not in"),
-    ],
-)
-def test_a_recipe_without_a_script_is_told(text, told, setting):
-    setting.recipe.write_text(text)
-    with pytest.raises(UserError, match=told):
+def test_a_recipe_in_a_folder_that_names_no_script_is_told(setting):
+    setting.recipe = setting.recipe.rename(setting.folder / "small.txt")
+    with pytest.raises(UserError, match=r"no script \S+.py; a recipe is recipes/<script>/"):
         setting.reproduce()
     assert not setting.results.exists()
+
+
+def test_a_script_is_found_in_experiments_as_well(setting):
+    (setting.folder / "experiments").mkdir()
+    (setting.folder / "fake.py").rename(setting.folder / "experiments" / "fake.py")
+    assert reproduce.script_of(setting.recipe) == "experiments/fake.py"
+
+
+def test_seeds_are_those_of_the_recipe_where_none_are_given(setting, capsys):
+    setting.recipe.write_text("# A recipe\n# seeds: 1, 2\n--z_dim=3\n")
+    reproduce.main([word for word in setting.words() if not word.startswith("--seeds")])
+    assert "| test_error | 0.4 ± 0.28 | 0.2 | 0.6 |" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -416,21 +435,24 @@ def test_a_command_line_that_cannot_be_meant_is_told_in_one_line(
     assert not setting.results.exists()
 
 
-def test_every_recipe_names_its_script():
-    recipes = list((ROOT / "recipes").glob("*.txt"))
-    assert recipes
-    for recipe in recipes:
-        script, words = reproduce.read_recipe(recipe, [])
-        assert words and (ROOT / script).is_file()
+@pytest.mark.parametrize("recipe", (ROOT / "recipes").rglob("*.txt"), ids=lambda p: p.parent.name)
+def test_every_recipe_has_a_script_its_command_and_its_fields(recipe):
+    script, words, fields = reproduce.read_recipe(recipe, [])
+    assert words and fields.keys() == {"title", *reproduce.FIELDS}
+    assert reproduce.seed_numbers(fields["seeds"].split(","))
+    command = recipe.read_text().splitlines()[1]
+    assert command.startswith(f"# python {script} --train ")
+    assert f"--flagfile={recipe.relative_to(ROOT)}" in command.split()
 
 
 def test_part_1_is_trained_and_measured_and_not_trained_again(npz, tmp_path, capfd):
-    recipe = tmp_path / "tiny.txt"
-    recipe.write_text("\n".join(["# python part1_autoencoder.py --train ...", *SMALL]))
+    recipe = tmp_path / "part1_autoencoder" / "tiny.txt"
+    recipe.parent.mkdir()
+    recipe.write_text("\n".join(SMALL))
     words = [f"--recipe={recipe}", f"--results_dir={tmp_path}", "--seeds=5", f"--dataset={npz}"]
     reproduce.main(["reproduce.py", *words])
     table = capfd.readouterr().out.split("\n\n")[-2]
-    (run,) = (tmp_path / "reproduce" / "tiny" / "seed_5" / "Autoencoder").iterdir()
+    (run,) = (tmp_path / "reproduce/part1_autoencoder/tiny/seed_5/Autoencoder").iterdir()
     error = json.loads((run / "metrics.json").read_text())["reconstruction_mse"]
     assert f"| reconstruction_mse | {error:.4g} | {error:.4g} |" in table
     assert "--seed=5\n" in (run / "flags.txt").read_text()
@@ -442,24 +464,84 @@ def test_part_1_is_trained_and_measured_and_not_trained_again(npz, tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    "part, script",
-    [
-        (1, part1_autoencoder),
-        (2, part2_aae),
-        (3, part3_style_content),
-        (4, part4_semisupervised),
-    ],
+    "script", [part1_autoencoder, part2_aae, part3_style_content, part4_semisupervised]
 )
-def test_the_series_recipes_leave_no_default_of_ours_in_force(part, script):
-    _, words = reproduce.read_recipe(ROOT / "recipes" / f"series_part{part}.txt", [])
+def test_the_series_recipes_leave_no_default_of_ours_in_force(script):
+    name = pathlib.Path(script.__file__).stem
+    _, words, _ = reproduce.read_recipe(ROOT / "recipes" / name / "series.txt", [])
     given = {word.lstrip("-").partition("=")[0] for word in words}
     missing = [name for name in script.DEFAULTS if not {name, f"no{name}"} & given]
     assert not missing
 
 
-def test_notes_that_cannot_be_read_are_told_in_one_line(setting):
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "null", '{"asked": []}', '{"asked": [], "minutes": {}, "done": []}', "[" * 9999],
+)
+def test_notes_that_cannot_be_read_are_told_in_one_line(text, setting):
     setting.reproduce(seeds="0")
     file = next(setting.results.rglob("reproduce.json"))
-    file.write_text("")
+    file.write_text(text)
     with pytest.raises(UserError, match="reproduce.json cannot be read .*: delete it"):
         setting.reproduce(seeds="0")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null"])
+def test_figures_that_cannot_be_read_are_told_in_one_line(text, setting):
+    setting.reproduce(seeds="0")
+    (setting.run(0) / "metrics.json").write_text(text)
+    with pytest.raises(UserError, match="metrics.json cannot be read .*: delete it"):
+        setting.reproduce(seeds="0")
+
+
+@pytest.fixture
+def published(setting, monkeypatch):
+    """Returns the entries of a file in place of results.json, by recipe and measure."""
+    file = setting.folder / "results.json"
+    monkeypatch.setattr(reproduce.results, "FILE", file)
+    measures = {"test_error": {"name": "test error", "percent": True}, "other": {"name": "other"}}
+    old = {"recipe": "fake/small", "measure": "test_error", "mean": 0.5, "deviation": None}
+    old |= {
+        "seeds": [7],
+        "chosen_on": "validation images",
+        "goal": {"at most": 0.2},
+        "data": "fake",
+    }
+
+    def read(*entries):
+        if entries:
+            content = {"measures": measures, "results": list(entries)}
+            file.write_text(reproduce.results.dump(content))
+        found = reproduce.results.load(file)["results"]
+        return {(entry["recipe"], entry["measure"]): entry for entry in found}
+
+    read.old = old
+    return read
+
+
+def test_what_was_measured_is_recorded_and_what_was_not_measured_stays(setting, published):
+    published(published.old, published.old | {"recipe": "fake/other"})
+    setting.reproduce("--record", "--data_dir", "somewhere")
+    found = published()
+    assert found["fake/other", "test_error"]["mean"] == 0.5 and len(found) == 2
+    entry = found["fake/small", "test_error"]
+    assert (entry["mean"], entry["deviation"]) == (0.3, 0.26)
+    assert entry["values"] == [0.1, 0.2, 0.6] and entry["seeds"] == [0, 1, 2]
+    assert entry["commit"] == "c0ffee" and entry["goal"] == {"at most": 0.2}
+    assert entry["chosen_on"] == "validation images"
+
+
+def test_further_flags_make_another_row_and_one_seed_has_the_standard_error(setting, published):
+    published(published.old)
+    setting.reproduce("--record", "--n_epochs=1", seeds="1")
+    found = published()
+    assert found["fake/small", "test_error"]["mean"] == 0.5
+    entry = found["fake/small --n_epochs=1", "test_error"]
+    assert (entry["mean"], entry["deviation"]) == (0.2, 0.5)
+
+
+def test_figures_of_other_data_do_not_replace_published_ones(setting, published):
+    published(published.old | {"data": "mnist"})
+    with pytest.raises(UserError, match="fake/small was measured with mnist, not fake"):
+        setting.reproduce("--record")
+    assert published()["fake/small", "test_error"]["mean"] == 0.5

@@ -595,10 +595,11 @@ def test_other_settings_train_too(start):
     assert start("--train", "--n_epochs=1", "--precision=mixed_bfloat16", *words)
 
 
-WITHOUT_ADVERSARY = ("disentangling_letters", "disentangling_mnist", "disentangling_no_adversary")
+RECIPES = sorted((ROOT / "recipes" / "disentangling_factors").glob("*.txt"))
+WITHOUT_ADVERSARY = ("letters", "mnist", "no_adversary")
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("disentangling_*.txt")))
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_are_understood(recipe):
     flags = flags_of(f"--flagfile={recipe}")
     assert (flags.adversarial_weight == 0) == (recipe.stem in WITHOUT_ADVERSARY)
