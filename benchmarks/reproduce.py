@@ -40,7 +40,7 @@ from adversarial_autoencoder import options
 from adversarial_autoencoder.runs import run as runs
 from adversarial_autoencoder.system import flagfiles, locks, machine
 from adversarial_autoencoder.system.errors import UserError
-from adversarial_autoencoder.system.files import write_atomically
+from adversarial_autoencoder.system.files import read_json, write_atomically
 
 import results
 from absl import flags as absl_flags
@@ -126,7 +126,7 @@ class Seed:
         """What was asked for, the minutes that each action took so far, and which are done."""
         if self.run() is None or not self.file.exists():
             return {"asked": self.asked, "minutes": dict.fromkeys(ACTIONS, 0.0), "done": []}
-        notes = read_json(self.file, are_notes)
+        notes = read_json(self.file, notes_of)
         if notes["asked"] != self.asked:
             differing = sorted({*notes["asked"]} ^ {*self.asked}) or ["their order"]
             raise UserError(
@@ -247,28 +247,13 @@ def read_recipe(path, words):
     return script_of(path), words, fields | {"title": comments[0] if comments else ""}
 
 
-def read_json(path, fits=lambda found: isinstance(found, dict)):
-    """Returns what the file holds; raises UserError where it cannot be read or does not fit."""
-    try:
-        found = json.loads(path.read_text())
-        if not fits(found):
-            raise ValueError("it has another shape")
-        return found
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete it") from None
-
-
-def are_notes(found):
-    """Whether this is what `Seed.notes` returns."""
-    if not isinstance(found, dict) or found.keys() < {"asked", "minutes", "done"}:
-        return False
-    minutes = found["minutes"]
-    lists = isinstance(found["asked"], list) and isinstance(found["done"], list)
-    return (
-        lists
-        and isinstance(minutes, dict)
-        and all(isinstance(minutes.get(action), float | int) for action in ACTIONS)
-    )
+def notes_of(found):
+    """Returns what `Seed.notes` returns, from what was parsed."""
+    return {
+        "asked": [str(word) for word in found["asked"]],
+        "minutes": {action: float(found["minutes"][action]) for action in ACTIONS},
+        "done": [action for action in ACTIONS if action in found["done"]],
+    }
 
 
 def without_data(words):
@@ -360,7 +345,11 @@ def reproduce(recipe, words, flags):
     columns, found = {}, {"data": set(), "commit": set()}
     errors = {}  # Standard errors over test images, of the last seed.
     for seed in seeds:
-        metrics = read_json(seed.run().metrics) if flags.evaluate else {}
+        metrics = (
+            read_json(seed.run().metrics, lambda found: dict(found.items()))
+            if flags.evaluate
+            else {}
+        )
         found["data"].add(metrics.pop("dataset", ""))
         found["commit"].add(metrics.pop("commit", ""))
         errors = {k: v for k, v in metrics.items() if k.endswith("_standard_error")}

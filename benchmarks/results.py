@@ -33,6 +33,7 @@ import pathlib
 import statistics
 
 from adversarial_autoencoder.system.errors import UserError
+from adversarial_autoencoder.system.files import read_json, write_atomically
 
 FILE = pathlib.Path(__file__).resolve().parent / "results.json"
 OF_RUN = ("chosen_on", "minutes", "recipe", "commit", "data")  # The same in rows of one recipe.
@@ -60,15 +61,14 @@ def load(path=None):
     Raises:
       UserError: it cannot be read, or an entry has not what it must.
     """
-    path = path or FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        for entry in content["results"]:
-            content["measures"][entry["measure"]]["name"]
+
+    def check(found):
+        for entry in found["results"]:
+            found["measures"][entry["measure"]]["name"]
             entry["recipe"], entry["mean"] + 0, entry["deviation"], len(entry["seeds"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read: {error!r}") from None
-    return content
+        return {"measures": found["measures"], "results": found["results"]}
+
+    return read_json(path or FILE, check, "restore it")
 
 
 def dump(content):
@@ -131,7 +131,7 @@ def record(recipe, columns, errors, of_run):
             old[name].update(measured)
         else:
             content["results"].append(measured)
-    path.write_text(dump(content), encoding="utf-8")
+    write_atomically(path, dump(content))
     return f"Recorded {', '.join(names)} in {path}; python docs/make_pages.py renews the tables."
 
 

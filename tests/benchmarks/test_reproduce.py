@@ -482,7 +482,7 @@ def test_notes_that_cannot_be_read_are_told_in_one_line(text, setting):
     setting.reproduce(seeds="0")
     file = next(setting.results.rglob("reproduce.json"))
     file.write_text(text)
-    with pytest.raises(UserError, match="reproduce.json cannot be read .*: delete it"):
+    with pytest.raises(UserError, match="reproduce.json is damaged .*: delete it"):
         setting.reproduce(seeds="0")
 
 
@@ -490,7 +490,7 @@ def test_notes_that_cannot_be_read_are_told_in_one_line(text, setting):
 def test_figures_that_cannot_be_read_are_told_in_one_line(text, setting):
     setting.reproduce(seeds="0")
     (setting.run(0) / "metrics.json").write_text(text)
-    with pytest.raises(UserError, match="metrics.json cannot be read .*: delete it"):
+    with pytest.raises(UserError, match="metrics.json is damaged .*: delete it"):
         setting.reproduce(seeds="0")
 
 

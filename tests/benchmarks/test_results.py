@@ -80,7 +80,7 @@ def test_a_recipe_s_comment_is_made_anew_and_its_flags_are_left_alone():
 def test_a_file_of_another_shape_is_told_in_one_line(text, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(text)
-    with pytest.raises(UserError, match="results.json cannot be read"):
+    with pytest.raises(UserError, match="results.json is damaged .*: restore it"):
         results.load(path)
 
 

@@ -7,9 +7,8 @@ import re
 import sys
 
 import part3_style_content
-from adversarial_autoencoder import options
+from adversarial_autoencoder import options, training
 from adversarial_autoencoder.datasets import sources as datasets
-from adversarial_autoencoder.training import loop as training
 
 import numpy as np
 import pytest
