@@ -146,18 +146,31 @@ class Model(tf.Module):
     def draw_codes(self, images: np.ndarray) -> np.ndarray:
         """Returns codes as in training, float32 [n, z_dim]; the same ones every time.
 
-        The codes of a `gaussian` encoder are sampled around their mean, so that together they are
-        spread like the prior; `encode` returns the mean.
+        Where they are drawn (see `code_noise`), the mean is what `encode` returns.
 
         Args:
           images: as for `inference.encode`.
         """
-        z = inference.encode(self.encode, images)
-        stddev = layers.code_stddev(self.encoder)
+        z, stddev = inference.encode(self.encode, images), self.code_noise(images)
         if stddev is None:
             return z
         noise = randomness.numpy_generator(0, "codes").standard_normal(z.shape, np.float32)
-        return z + noise * inference.encode(stddev, images)
+        return z + noise * stddev
+
+    def code_noise(self, images: np.ndarray) -> np.ndarray | None:
+        """Returns the standard deviation of the codes of images around their mean.
+
+        Those of a `gaussian` encoder are drawn, so that together they are spread like the prior. A
+        model whose train step draws codes in another way overrides this method.
+
+        Args:
+          images: as for `inference.encode`.
+
+        Returns:
+          float32 [n, z_dim], or None where the decoder gets what `encode` returns.
+        """
+        stddev = layers.code_stddev(self.encoder)
+        return None if stddev is None else inference.encode(stddev, images)
 
     def decode(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Returns images, float32 [n, input_dim] in [0, 1], of codes and (where used) labels."""

@@ -4,7 +4,7 @@ import concurrent.futures
 
 from adversarial_autoencoder import randomness
 from adversarial_autoencoder.datasets import streaming
-from adversarial_autoencoder.datasets.dataset import Dataset, Split
+from adversarial_autoencoder.datasets.dataset import Dataset, Split, network_inputs
 from adversarial_autoencoder.system import devices
 from adversarial_autoencoder.system.errors import UserError
 
@@ -96,7 +96,7 @@ class Batches:
     def _examples(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.device(self.images.device):  # Only the batch goes to another device, if one asks.
             images, labels = tf.gather(self.images, indices), tf.gather(self.labels, indices)
-        return tf.cast(images, tf.float32) / 255.0, tf.one_hot(labels, self.n_classes)
+        return network_inputs(images, labels, self.n_classes)
 
 
 class StreamedBatches(Batches):
@@ -133,7 +133,7 @@ class StreamedBatches(Batches):
         x, y = (rows[start : start + self.batch_size] for rows in (images, labels))
         x = tf.ensure_shape(x, [self.batch_size, images.shape[1]])
         y = tf.ensure_shape(y, [self.batch_size])
-        return tf.cast(x, tf.float32) / 255.0, tf.one_hot(y, self.n_classes)
+        return network_inputs(x, y, self.n_classes)
 
     def _end_of_epoch(self, step: int) -> int:
         return (step // self.per_epoch + 1) * self.per_epoch

@@ -50,6 +50,10 @@ class Split:
         )
         return Split(self.images[rows], self.labels[rows], *columns)
 
+    def spread(self, n: int) -> "Split":
+        """Returns n images, or all if there are fewer, from first to last: it may be sorted."""
+        return self[np.linspace(0, len(self) - 1, min(n, len(self))).astype(int)]
+
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
@@ -138,12 +142,28 @@ class Dataset:
         return self._inputs(one_of_each(self.test, n, seed))
 
     def _inputs(self, split: Split) -> tuple[tf.Tensor, tf.Tensor]:
-        x = tf.cast(split.images.reshape(-1, self.input_dim), tf.float32) / 255.0
-        return x, tf.one_hot(split.labels, self.n_classes)
+        images = split.images.reshape(-1, self.input_dim)
+        return network_inputs(images, split.labels, self.n_classes)
 
     def as_images(self, x: tf.Tensor) -> np.ndarray:
         """Gives flat images [n, input_dim] their shape again, [n, height, width, channels]."""
         return np.reshape(x, (-1, *self.image_shape))
+
+
+def network_inputs(
+    images: tf.Tensor, labels: tf.Tensor, n_classes: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns images and labels as networks take them.
+
+    Args:
+      images: uint8 [n, input_dim].
+      labels: int [n].
+      n_classes: size of the one-hot labels.
+
+    Returns:
+      float32 [n, input_dim] in [0, 1], and float32 [n, n_classes].
+    """
+    return tf.cast(images, tf.float32) / 255.0, tf.one_hot(labels, n_classes)
 
 
 def in_memory(split: Split) -> Split:

@@ -51,8 +51,8 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
     n_labels = decoder.sizes[0] if decoder.n_inputs == 2 else 0
     is_map = model.flags.z_dim == 2 and not n_labels
 
-    n = min(len(data.test), MAP_IMAGES if is_map else STYLE_IMAGES, IMAGE_BYTES // data.input_dim)
-    test = data.test[np.linspace(0, len(data.test) - 1, max(n, 1)).astype(int)]
+    n = min(MAP_IMAGES if is_map else STYLE_IMAGES, IMAGE_BYTES // data.input_dim)
+    test = data.test.spread(max(n, 1))
     codes = inference.encode(model.encode, test.images)
     samples = codes[:0]
     if "prior" in model.flags:

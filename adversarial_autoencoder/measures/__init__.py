@@ -4,6 +4,7 @@ from adversarial_autoencoder.measures.disentangling import (
     measure_disentangling,
     measure_neighbours,
     measure_swaps,
+    measure_true_swaps,
 )
 from adversarial_autoencoder.measures.evaluation import (
     measure_classification,
@@ -14,7 +15,6 @@ from adversarial_autoencoder.measures.evaluation import (
     measure_style_and_content,
     measure_style_transfer,
 )
-from adversarial_autoencoder.measures.swaps import measure_true_swaps
 
 __all__ = [
     "measure_classification",

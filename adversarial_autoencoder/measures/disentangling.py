@@ -15,18 +15,15 @@ from collections.abc import Mapping
 
 from adversarial_autoencoder import randomness
 from adversarial_autoencoder.datasets import Dataset, Split
-from adversarial_autoencoder.measures import evaluation, formulas, probes
-from adversarial_autoencoder.measures.formulas import Metrics
-from adversarial_autoencoder.measures.judge import Judge
+from adversarial_autoencoder.measures import classifiers, evaluation, formulas, probes
+from adversarial_autoencoder.measures.classifiers import Judge
+from adversarial_autoencoder.measures.formulas import Metrics, mean_with_error
 
 import numpy as np
 import tensorflow as tf
 
 CODES = ("z", "z_mean", "s")
 MAX_PIXELS = 4096  # Of an image, for the probe that learns from pixels.
-
-# Inputs and targets of a probe: training inputs by name and their labels, then those of testing.
-_Task = tuple[dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray], np.ndarray]
 
 
 def measure_disentangling(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
@@ -49,27 +46,28 @@ def measure_disentangling(model: tf.Module, data: Dataset, judge: Judge) -> Metr
     Mathieu et al. 2016, table 1.
     """
     train, test = data.train, data.test
-    inputs_train, inputs_test = (
+    x_train, x_test = (
         model.all_codes(split) | {"pixels": downscaled_pixels(split.images)}
         for split in (train, test)
     )
-    varying = {
-        name
-        for name in train.factors
-        if _varies_where_visible(test, name) and _varies_where_visible(train, name)
-    }
-    categorical = sorted(name for name in varying if probes.is_categorical(train.factors[name]))
-    continuous = sorted(varying - set(categorical))
+    varying = sorted(
+        name for name in train.factors if all(_varies(split, name) for split in (train, test))
+    )
+    categorical = [name for name in varying if probes.is_categorical(train.factors[name])]
+    continuous = [name for name in varying if name not in categorical]
 
-    tasks = {"identity": (inputs_train, train.labels, inputs_test, test.labels)}
     if has_unseen_identities(data):
-        tasks["identity"] = _split_in_two(inputs_test, test.labels)
+        order = np.argsort(test.labels, kind="stable")
+        parts = [(x_test, test.labels, rows) for rows in (order[::2], order[1::2])]
+    else:
+        parts = [(x, split.labels, slice(None)) for x, split in ((x_train, train), (x_test, test))]
+    table = {"identity": _errors(*parts)}
     for name in categorical:
-        tasks[name] = (
-            *_where_visible(inputs_train, train, name),
-            *_where_visible(inputs_test, test, name),
+        parts = (
+            (x, split.factors[name], _visible(split, name))
+            for x, split in ((x_train, train), (x_test, test))
         )
-    table = {what: _errors(*task) for what, task in tasks.items()}
+        table[name] = _errors(*parts)
     if categorical:
         rows = [table[name] for name in categorical]
         table["factors"] = {
@@ -82,9 +80,7 @@ def measure_disentangling(model: tf.Module, data: Dataset, judge: Judge) -> Metr
         {name: split.factors[name] for name in continuous} for split in (train, test)
     )
     for code in CODES:
-        r2 = probes.style_factor_r2(
-            inputs_train[code], factors_train, inputs_test[code], factors_test
-        )
+        r2 = probes.style_factor_r2(x_train[code], factors_train, x_test[code], factors_test)
         metrics |= {f"{code}_{name}": value for name, value in r2.items()}
     return metrics
 
@@ -136,7 +132,7 @@ def measure_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     if has_unseen_identities(data):
         if data.held_out is None:
             return metrics
-        judge = judge.of(with_held_out(data))
+        judge = judge.judge_of(with_held_out(data))
     pairs = generator.integers(n, size=[2, 10 * evaluation.N_GENERATED])
     of_s, of_z = pairs[:, labels[pairs[0]] != labels[pairs[1]]][:, : evaluation.N_GENERATED]
     if not len(of_s):
@@ -144,6 +140,88 @@ def measure_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     x = data.as_images(model.decode_both(codes["s"][of_s], codes["z"][of_z]))
     metrics |= formulas.content_accuracy(judge, x, labels[of_s])
     return metrics | {"classifier_accuracy": judge.accuracy}
+
+
+def measure_true_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
+    """Compares images decoded from s and the mean of z of different test images with the true ones.
+
+    Where pictures were made (rendered, composed), a data set can hold every identity in the same
+    poses (`Split.pose`). Then a swapped image need not be judged by how it looks: the picture that
+    it should be is there.
+
+    Args:
+      model: see the module's docstring.
+      data: its data set.
+      judge: its `attributes` predicts factors and pose of the swapped images.
+
+    Returns:
+      Nothing without `Split.pose`, or where no swap's true picture is there; else
+
+      - `swap_mse`: mean squared error against the picture of the identity of s in the pose of z,
+      - `swap_mse_ratio`: that, divided by the error of reconstructing the same pictures,
+      - `<name>_reader_accuracy` of each factor and part of the pose: of the classifier, on real
+        pictures,
+      - if that is at least `classifiers.TRUSTED`, `swap_<name>_accuracy`: the share of swapped
+        images that it takes to show the factor of s, or the pose of z. Only pictures count of which
+        the true one shows it and, of factors, that of s too. `reconstructed_<name>_accuracy` is the
+        same of the true pictures' reconstructions.
+    """
+    of_s, of_z, true = true_swaps(data.test, evaluation.N_GENERATED)
+    if not len(true):
+        return {}
+    codes, x = model.all_codes(data.test), data.test.images[true]
+    swapped = model.decode_both(codes["s"][of_s], codes["z_mean"][of_z])
+    reconstructed = model.decode_both(codes["s"][true], codes["z_mean"][true])
+    swap_mse, mse = (formulas.reconstruction_mse(x, x_hat) for x_hat in (swapped, reconstructed))
+    metrics = {name.replace("reconstruction", "swap"): value for name, value in swap_mse.items()}
+    metrics["swap_mse_ratio"] = swap_mse["reconstruction_mse"] / mse["reconstruction_mse"]
+
+    attributes = classifiers.attributes(data)
+    if not attributes:
+        return metrics
+    classifier = judge.attributes
+    predicted = {"swap": classifier(swapped), "reconstructed": classifier(reconstructed)}
+    for name, attribute in attributes.items():
+        metrics[f"{name}_reader_accuracy"] = classifier.accuracy[name]
+        is_factor = name in data.test.factors
+        wanted = attribute.test[of_s if is_factor else of_z]
+        counts = attribute.shown_in_test[true]
+        if is_factor:
+            counts = counts & attribute.shown_in_test[of_s]
+        if classifier.accuracy[name] < classifiers.TRUSTED:
+            print(f"{name}: the classifier errs on real images, so it judges no swapped ones.")
+        elif counts.any():
+            for kind, values in predicted.items():
+                right = (values[name] == wanted)[counts]
+                metrics |= mean_with_error(f"{kind}_{name}_accuracy", right)
+    return metrics
+
+
+def true_swaps(split: Split, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws pairs of images of different identities whose swap is known; the same every time.
+
+    Args:
+      split: with `pose`.
+      n: how many at most.
+
+    Returns:
+      Rows, int [n] each: of the image that gives s, of the one that gives z, and of the picture of
+      the identity of the first in the pose of the second, which is a third one.
+    """
+    if not split.pose:
+        return (np.zeros(0, int),) * 3
+    poses = np.column_stack(list(split.pose.values())).tolist()
+    labels = split.labels.tolist()
+    place = {
+        (label, *pose): row for row, (label, pose) in enumerate(zip(labels, poses, strict=True))
+    }
+    generator = randomness.numpy_generator(0, "swaps whose true picture is known")
+    of_s, of_z = generator.integers(len(split), size=[2, 10 * n])
+    true = np.array(
+        [place.get((labels[i], *poses[j]), -1) for i, j in zip(of_s, of_z, strict=True)]
+    )
+    known = (true >= 0) & (true != of_s) & (split.labels[of_s] != split.labels[of_z])
+    return tuple(rows[known][:n] for rows in (of_s, of_z, true))
 
 
 def has_unseen_identities(data: Dataset) -> bool:
@@ -175,43 +253,28 @@ def downscaled_pixels(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float32)
 
 
-def _where_visible(
-    inputs: dict[str, np.ndarray], split: Split, name: str
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Inputs and values of a factor, of those images that show it."""
-    rows = split.visible.get(name, slice(None))
-    return {key: values[rows] for key, values in inputs.items()}, split.factors[name][rows]
+def _visible(split: Split, name: str) -> np.ndarray | slice:
+    """The rows of the images that show a factor."""
+    return split.visible.get(name, slice(None))
 
 
-def _varies_where_visible(split: Split, name: str) -> bool:
-    values = split.factors[name][split.visible.get(name, slice(None))]
+def _varies(split: Split, name: str) -> bool:
+    values = split.factors[name][_visible(split, name)]
     return len(values) > 0 and bool(np.ptp(values) > 0)
 
 
-def _split_in_two(inputs: dict[str, np.ndarray], labels: np.ndarray) -> _Task:
-    """Half of the images of each identity for training a probe, the other half for testing."""
-    order = np.argsort(labels, kind="stable")
-    (x_train, y_train), (x_test, y_test) = (
-        ({name: values[rows] for name, values in inputs.items()}, labels[rows])
-        for rows in (order[::2], order[1::2])
-    )
-    return x_train, y_train, x_test, y_test
+# Inputs of a probe by name, [n, dim] each; what it predicts, int [n]; the rows of both to use.
+_Examples = tuple[Mapping[str, np.ndarray], np.ndarray, np.ndarray | slice]
 
 
-def _errors(
-    x_train: dict[str, np.ndarray],
-    y_train: np.ndarray,
-    x_test: dict[str, np.ndarray],
-    y_test: np.ndarray,
-) -> dict[str, float]:
+def _errors(train: _Examples, test: _Examples) -> dict[str, float]:
     """Errors of a probe on each of the inputs, and by chance: a row of the table."""
+    (x_train, y_train, rows), (x_test, y_test, test_rows) = train, test
+    y_train, y_test = y_train[rows], y_test[test_rows]
     row = {}
     for name in x_train:
-        errors = probes.probe_errors(x_train[name], y_train, x_test[name], y_test)
-        row |= {
-            f"on_{name}_{part}": error
-            for part, error in zip(("train", "test"), errors, strict=True)
-        }
+        errors = probes.probe_errors(x_train[name][rows], y_train, x_test[name][test_rows], y_test)
+        row[f"on_{name}_train"], row[f"on_{name}_test"] = errors
     values, counts = np.unique(y_train, return_counts=True)
     return row | {"by_chance": float(np.mean(y_test != values[np.argmax(counts)]))}
 

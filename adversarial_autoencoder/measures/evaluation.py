@@ -1,19 +1,19 @@
 """What is measured of a model, and how its figures are reported.
 
-A model's `MEASURES` are functions of the model, its data set and the `judge.Judge` of that data set
-(any classifier with an `accuracy` will do). They return figures by name, as in `measures`. Only
-measures of generated images use the judge, which is trained when it is first used. Random draws
-are the same every time.
+A model's `MEASURES` are functions of the model, its data set and the `classifiers.Judge` of that
+data set (any classifier of labels with an `accuracy` will do). They return figures by name, as in
+`formulas`. Only measures of generated images use the judge, which is trained when it is first used.
+Random draws are the same every time.
 """
 
 from collections.abc import Mapping
 
-from adversarial_autoencoder import layers, randomness
+from adversarial_autoencoder import randomness
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.inference import classify, encode, generate
 from adversarial_autoencoder.measures import clusters, formulas, probes, style_transfer
+from adversarial_autoencoder.measures.classifiers import Judge
 from adversarial_autoencoder.measures.formulas import STANDARD_ERROR, Metrics
-from adversarial_autoencoder.measures.judge import Judge
 
 import numpy as np
 import tensorflow as tf
@@ -46,8 +46,8 @@ def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
       judge: see the module's docstring.
 
     Returns:
-      `code_mean`, `code_stddev`, `code_ks`, `energy_distance` and more of `measures.code_fit`;
-      the likelihoods and bandwidths of `measures.parzen_log_likelihood`.
+      `code_mean`, `code_stddev`, `code_ks`, `energy_distance` and more of `formulas.code_fit`;
+      the likelihoods and bandwidths of `formulas.parzen_log_likelihood`.
 
     The likelihood: Makhzani et al. 2015, section 3. The energy distance: Székely and Rizzo 2013.
     """
@@ -87,7 +87,7 @@ def measure_style_and_content(model: tf.Module, data: Dataset, judge: Judge) -> 
         | probes.z_probe_accuracy(z_train, train.labels, z_test, test.labels)
         | probes.style_factor_r2(z_train, train.factors, z_test, test.factors)
     )
-    if layers.code_stddev(model.encoder) is not None:
+    if model.code_noise(test.images[:1]) is not None:
         z_train, z_test = (encode(model.encode, split.images) for split in (train, test))
         found = probes.z_probe_accuracy(z_train, train.labels, z_test, test.labels)
         metrics |= {name.replace("z_", "z_mean_", 1): value for name, value in found.items()}
@@ -105,8 +105,7 @@ def measure_style_transfer(model: tf.Module, data: Dataset, judge: Judge) -> Met
       data: its data set.
       judge: see the module's docstring.
     """
-    n = len(data.test)  # Spread over all of it, since it may be sorted by label.
-    test = data.test[np.linspace(0, n - 1, min(n, N_STYLES)).astype(int)]
+    test = data.test.spread(N_STYLES)
     y = np.eye(data.n_classes, dtype=np.float32)
     z = encode(model.encode, test.images).repeat(data.n_classes, axis=0)
     x = data.as_images(generate(model.decode, z, np.tile(y, [len(test), 1])))

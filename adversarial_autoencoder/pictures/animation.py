@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from adversarial_autoencoder import inference
 from adversarial_autoencoder.pictures import grids, png
 from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError, one_line
@@ -220,7 +221,7 @@ def window(title: str) -> Iterator[Callable[[np.ndarray], bool]]:
 
 
 def _as_input(picture: np.ndarray) -> tf.Tensor:
-    return tf.constant(picture.reshape(1, -1) / np.float32(255))
+    return tf.constant(inference.pixels(picture[np.newaxis]))
 
 
 def _open(driver: str) -> Iterator[np.ndarray]:

@@ -30,8 +30,7 @@ def write(model: Model, data: Dataset, run: runs.Run) -> None:
     Raises:
       UserError: the folder cannot be written.
     """
-    n = len(data.test)  # Spread over all of it, since it may be sorted by label.
-    test = data.test[np.linspace(0, n - 1, min(n, MOST_CODES)).astype(int)]
+    test = data.test.spread(MOST_CODES)
     codes = model.draw_codes(test.images)
     if codes.shape[1] < 3:  # The projector shows nothing of fewer dimensions.
         codes = np.pad(codes, ((0, 0), (0, 3 - codes.shape[1])))

@@ -12,7 +12,7 @@ from adversarial_autoencoder import options, pictures, runs
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.datasets.batches import steps_per_epoch
 from adversarial_autoencoder.measures import evaluation
-from adversarial_autoencoder.measures.judge import Judge
+from adversarial_autoencoder.measures.classifiers import Judge
 from adversarial_autoencoder.model import Model
 from adversarial_autoencoder.optimizers import ExponentialMovingAverage
 from adversarial_autoencoder.pictures import png

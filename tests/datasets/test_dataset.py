@@ -163,3 +163,10 @@ def test_all_test_images_come_in_their_order(n):
         np.testing.assert_array_equal(x, data.test.images.reshape(12, 1) / np.float32(255))
         np.testing.assert_array_equal(y.numpy().argmax(1), data.test.labels)
     assert data.test_examples(0)[0].shape == (0, 1)
+
+
+def test_images_spread_over_a_split_begin_with_its_first_and_end_with_its_last():
+    split = datasets.Split(np.arange(10).reshape(10, 1, 1, 1).astype(np.uint8), np.arange(10))
+    assert split.spread(4).labels.tolist() == [0, 3, 6, 9]
+    assert split.spread(1).labels.tolist() == [0]
+    assert split.spread(20).labels.tolist() == list(range(10))

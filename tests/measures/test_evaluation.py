@@ -1,18 +1,13 @@
-"""The table and metrics.json."""
-
-import json
-import math
+"""Measures of models, and the table of figures."""
 
 import part3_style_content
 from adversarial_autoencoder import inference, options
 from adversarial_autoencoder.measures import evaluation, probes
-from adversarial_autoencoder.runs import run as runs
-from adversarial_autoencoder.system.errors import UserError
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL, disk_full, keep_checkpoint
+from conftest import SMALL
 
 
 def test_the_table_shows_each_figure_with_its_standard_error():
@@ -22,38 +17,6 @@ def test_the_table_shows_each_figure_with_its_standard_error():
         "parzen  340.1",
     ]
     assert evaluation.format_table({}) == ""
-
-
-def test_metrics_json_is_flat_with_data_set_and_commit(tmp_path):
-    path = tmp_path / "metrics.json"
-    evaluation.write_metrics(path, {"a": np.float32(0.5), "n": np.int64(3)}, "mnist", "abc")
-    content = json.loads(path.read_text())
-    assert content == {"dataset": "mnist", "commit": "abc", "a": 0.5, "n": 3}
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_figures_that_are_no_finite_numbers_leave_the_old_file_alone(tmp_path):
-    path = tmp_path / "metrics.json"
-    evaluation.write_metrics(path, {"a": 1}, "mnist", "")
-    before = path.read_text()
-    with pytest.raises(UserError, match="mse is nan"):
-        evaluation.write_metrics(path, {"a": 2, "mse": math.nan}, "mnist", "")
-    for wrong in ("0.5", None, True, np.ones(2)):
-        with pytest.raises(TypeError, match="a is"):
-            evaluation.write_metrics(path, {"a": wrong}, "mnist", "")
-    assert path.read_text() == before
-
-
-def test_metrics_that_cannot_be_written_are_one_line(tmp_path):
-    with pytest.raises(UserError, match="cannot write"):
-        evaluation.write_metrics(tmp_path / "none" / "metrics.json", {"a": 1}, "mnist", "")
-
-
-def test_metrics_of_a_run_that_cannot_be_written_are_to_be_measured_again(tmp_path, monkeypatch):
-    keep_checkpoint(tmp_path)
-    monkeypatch.setattr(runs, "write_atomically", disk_full)
-    with pytest.raises(UserError, match="step 10 is kept: make room, then --evaluate$"):
-        evaluation.write_metrics(tmp_path / "metrics.json", {"a": 1}, "mnist", "")
 
 
 class Judge:
@@ -93,6 +56,23 @@ def test_the_probe_reads_z_as_the_decoder_gets_it_and_its_mean_where_they_differ
         assert (codes[0] != mean).any()
     else:
         assert not any(name.startswith("z_mean") for name in metrics)
+
+
+def test_the_probe_reads_codes_that_a_model_draws_in_a_way_of_its_own(data, monkeypatch):
+    codes = []
+
+    def z_probe_accuracy(z_train, y_train, z_test, y_test):
+        codes.append(z_test)
+        return {"z_probe_accuracy": 0.0, "z_probe_chance": 0.0}
+
+    monkeypatch.setattr(probes, "z_probe_accuracy", z_probe_accuracy)
+    monkeypatch.setattr(evaluation, "N_GENERATED", 30)
+    model = part3(data, "--encoder=deterministic")
+    model.code_noise = lambda images: np.full([len(images), model.flags.z_dim], 0.5, np.float32)
+    evaluation.measure_style_and_content(model, data, Judge())
+    drawn, mean = codes
+    np.testing.assert_array_equal(mean, inference.encode(model.encode, data.test.images))
+    assert np.std(drawn - mean) == pytest.approx(0.5, rel=0.2)
 
 
 def test_each_test_images_style_is_decoded_with_every_label_in_its_row(data):

@@ -8,7 +8,7 @@ import signal
 
 from adversarial_autoencoder import losses, options
 from adversarial_autoencoder.datasets import sources as datasets
-from adversarial_autoencoder.measures import disentangling, evaluation, judge, probes
+from adversarial_autoencoder.measures import classifiers, disentangling, evaluation, probes
 from adversarial_autoencoder.system.errors import UserError
 from adversarial_autoencoder.training import loop as training
 from experiments import disentangling_factors as script
@@ -107,8 +107,8 @@ def trained(npz, tmp_path_factory):
 def measure_quickly(patch):
     patch.setattr(evaluation, "N_GENERATED", 60)
     patch.setattr(probes, "_fit", fit_line)
-    train = judge.train_classifier
-    patch.setattr(judge, "train_classifier", lambda data: train(data, n_steps=2))
+    train = classifiers.train_label_classifier
+    patch.setattr(classifiers, "train_label_classifier", lambda data: train(data, n_steps=2))
 
 
 @pytest.fixture

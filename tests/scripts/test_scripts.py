@@ -19,7 +19,7 @@ import part2_aae
 import part3_style_content
 import part4_semisupervised
 from adversarial_autoencoder import options
-from adversarial_autoencoder.measures import evaluation, judge, probes
+from adversarial_autoencoder.measures import classifiers, evaluation, probes
 from adversarial_autoencoder.pictures import of_models as pictures
 from adversarial_autoencoder.pictures import png
 from adversarial_autoencoder.runs import recorder
@@ -746,7 +746,7 @@ assert "adversarial_autoencoder" not in sys.modules
 @pytest.fixture(scope="module")
 def quick_classifier(data):
     """In place of the judge's, one that has learned next to nothing."""
-    return judge.train_classifier(data, n_steps=2)
+    return classifiers.train_label_classifier(data, n_steps=2)
 
 
 @pytest.mark.parametrize(
@@ -781,7 +781,9 @@ def test_evaluate_measures_the_newest_run(
     monkeypatch.setattr(probes, "N_EPOCHS", 1)
     if name != "Supervised":  # Whose probe is a real one.
         monkeypatch.setattr(probes, "_fit", fit_line)
-    monkeypatch.setattr(judge, "cached_classifier", lambda data, cache_dir: quick_classifier)
+    monkeypatch.setattr(
+        classifiers, "cached_label_classifier", lambda data, cache_dir: quick_classifier
+    )
     trained(name)
     run = start(name, "--evaluate")
     metrics = json.loads((run / "metrics.json").read_text())
