@@ -31,6 +31,7 @@ ACTIONS = (
     "results_dir",
     "flagfile",
     "undefok",
+    "wait",
 )
 
 # Data may have moved since: what is given counts, and the data themselves are compared.
@@ -455,6 +456,8 @@ def _define_shared(flags: Flags) -> None:
     choice(flags, "precision", "float32", PRECISIONS, "of the layers", group)
     among = "that share each batch; 0: all GPUs, or the CPU as one"
     integer(flags, "devices", 0, among, group, least=0, most=1024)
+    wait = "seconds to wait at most for the other workers in TF_CONFIG"
+    integer(flags, "wait", 300, wait, group, most=10**6)
     integer(flags, "keep_every", 0, "keep the checkpoint of every N epochs", group, least=0)
 
 

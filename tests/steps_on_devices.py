@@ -13,6 +13,7 @@ from adversarial_autoencoder import layers, optimizers, options, randomness
 from adversarial_autoencoder import model as models
 from adversarial_autoencoder.datasets import batches
 from adversarial_autoencoder.system import devices
+from adversarial_autoencoder.training import command
 from adversarial_autoencoder.training import loop as training
 
 import keras
@@ -127,7 +128,7 @@ def main():
     flags = options.parse(["x", "--train", f"--devices={n}", f"--batch_size={BATCH_SIZE}"], "", {})
     strategy = devices.start(flags)
     flags.seed = 0
-    training.set_up(flags)
+    command.set_up(flags)
     found = {
         f"{name}:{optimizer}": compare(dataset, name, strategy, optimizer)
         for name, _, optimizer in (name.partition(":") for name in names)

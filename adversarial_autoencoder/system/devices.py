@@ -7,13 +7,17 @@ each with its rows of the batch (its slice). What a step needs of the others' ro
 
 import contextlib
 import functools
-import json
 import os
+import re
 import signal
+import socket
 import sys
+import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
+from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError, one_line
 
 import numpy as np
@@ -26,25 +30,24 @@ def start(flags: absl_flags.FlagValues) -> tf.distribute.Strategy | None:
 
     To be called before TensorFlow computes anything, since it then knows its devices for good. With
     `--devices` it sees that many GPUs, and leaves the memory of others alone. With the variable
-    TF_CONFIG in the environment this waits for the other machines.
+    TF_CONFIG in the environment this waits for the other machines, at most `--wait` seconds.
 
     Raises:
-      UserError: there are not so many devices, the batch cannot be divided among them, or TF_CONFIG
-        does not say what it should.
+      UserError: there are not so many devices, the batch cannot be divided among them, TF_CONFIG
+        does not say what it should, or a machine cannot be reached.
     """
     gpus = tf.config.list_physical_devices("GPU")
     n = (flags.devices or max(len(gpus), 1)) if flags.train else 1
     if gpus and n > len(gpus):
         raise UserError(f"--devices={n}, but TensorFlow sees {len(gpus)} GPUs: give at most that")
-    workers, is_chief = _workers(os.environ.get("TF_CONFIG", "")) if flags.train else ([], True)
-    if len(workers) > 1:
+    own, others = _workers(os.environ.get("TF_CONFIG", "")) if flags.train else ("", [])
+    if others:
         if n > 1 and not gpus:
             raise UserError(f"--devices={n}, but with TF_CONFIG a CPU is one device: omit the flag")
         tf.config.set_visible_devices(gpus[:n], "GPU")
-        _check_division(flags.batch_size, n * len(workers))
-        strategy = _connected(workers)
-        strategy.batch_size, strategy.is_chief = flags.batch_size, is_chief
-        return strategy
+        _check_division(flags.batch_size, n * (1 + len(others)))
+        _wait_for(others, own, flags.wait)
+        return _connected()
     if gpus and (flags.train or flags.devices):
         try:
             tf.config.set_visible_devices(gpus[:n], "GPU")
@@ -56,9 +59,7 @@ def start(flags: absl_flags.FlagValues) -> tf.distribute.Strategy | None:
     if not gpus:
         _divide_cpu(n)
     kind = "GPU" if gpus else "CPU"
-    strategy = mirrored(tuple(f"{kind}:{k}" for k in range(n)))
-    strategy.batch_size = flags.batch_size  # For `own`.
-    return strategy
+    return mirrored(tuple(f"{kind}:{k}" for k in range(n)))
 
 
 @functools.cache  # A second one's collective operations would be taken for the first one's.
@@ -76,6 +77,9 @@ def scope(strategy: tf.distribute.Strategy | None) -> contextlib.AbstractContext
     return strategy.scope() if strategy else contextlib.nullcontext()
 
 
+_batch_size = 0  # Of the train step that several devices take together, set as it is traced.
+
+
 def whole_step(
     train_step: Callable[..., dict[str, tf.Tensor]], strategy: tf.distribute.Strategy | None
 ) -> Callable[..., dict[str, tf.Tensor]]:
@@ -85,6 +89,8 @@ def whole_step(
 
     @tf.function
     def step_of_all(x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        global _batch_size
+        _batch_size = len(x)
         n = strategy.num_replicas_in_sync
         slices = list(zip(tf.split(x, n), tf.split(y, n), strict=True))
         x, y = (
@@ -145,9 +151,8 @@ def own(rows: tf.Tensor) -> tf.Tensor:
     n = count()
     if n == 1:
         return rows
-    batch_size = tf.distribute.get_strategy().batch_size
     n_rows, *shape = rows.shape
-    n_batches = n_rows // batch_size if n_rows % batch_size == 0 else 1
+    n_batches = n_rows // _batch_size if _batch_size and n_rows % _batch_size == 0 else 1
     slices = tf.reshape(rows, [n_batches, n, n_rows // n_batches // n, *shape])
     return tf.reshape(slices[:, index()], [n_rows // n, *shape])
 
@@ -211,12 +216,16 @@ _LOST = (  # What TensorFlow raises where another worker does not answer any mor
 
 def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
     """Whether this process writes the run: the only one, or the first of several machines'."""
-    return getattr(strategy, "is_chief", True)
+    if not is_one_of_several(strategy):
+        return True
+    resolver = strategy.cluster_resolver
+    first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return (resolver.task_type, resolver.task_id) == (first, 0)
 
 
 def is_one_of_several(strategy: tf.distribute.Strategy | None) -> bool:
     """Whether other processes train the same run."""
-    return hasattr(strategy, "is_chief")
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def agree(strategy: tf.distribute.Strategy | None, settings: Mapping[str, object]) -> None:
@@ -279,33 +288,81 @@ def _of_all(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor
     return of_all
 
 
-def _workers(text: str) -> tuple[list[str], bool]:
-    """The addresses in TF_CONFIG, and whether this process is the first of them."""
+def _workers(text: str) -> tuple[str, list[str]]:
+    """This process's address in TF_CONFIG, and those of all others."""
     if not text:
-        return [], True
+        return "", []
+    example = (
+        '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", '
+        '"index": 0}}'
+    )
+    return files.parse_json(text, _addresses, "TF_CONFIG", f"it should be like {example}")
+
+
+def _addresses(config: Any) -> tuple[str, list[str]]:
+    jobs, task = config["cluster"], config["task"]
+    kind, index = task["type"], task["index"]
+    if strange := sorted(jobs.keys() - {"chief", "worker"}):
+        raise ValueError(f"there is no use for the job {strange[0]}")
+    if type(index) is not int or not 0 <= index < len(jobs[kind]):
+        raise ValueError(f"there is no {kind} {index}")
+    addresses = [*jobs.get("chief", []), *jobs.get("worker", [])]
+    for address in addresses:
+        found = re.fullmatch(r"[^\s:].*:([0-9]{1,5})", address)
+        if not found or not 1 <= int(found[1]) <= 65535:
+            raise ValueError(f"{address!r} is no host:port, with a port from 1 to 65535")
+        if addresses.count(address) > 1:
+            raise ValueError(f"{address} is there twice")
+    own = jobs[kind][index]
+    return own, [address for address in addresses if address != own]
+
+
+def _wait_for(others: Sequence[str], own: str, seconds: int) -> None:
+    """Waits until all others can be reached.
+
+    TensorFlow itself waits for them too, but minutes longer, and neither Ctrl-C nor SIGTERM ends
+    that. So that the others reach this one too, it listens meanwhile.
+    """
+    missing, end = list(others), time.monotonic() + seconds
+    told = f"Waiting for {', '.join(others)}, at most {seconds} s (--wait) ..."
+    print(told, file=sys.stderr, flush=True)
+    with _listening(int(own.rpartition(":")[2])):
+        while missing := [address for address in missing if not _answers(address)]:
+            if time.monotonic() > end:
+                raise UserError(
+                    f"{', '.join(missing)} did not answer within {seconds} s: start the same "
+                    "command there, with the task in its TF_CONFIG, or give a longer --wait"
+                )
+            time.sleep(0.2)
+
+
+def _listening(port: int) -> socket.socket:
+    dual = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dual else socket.AF_INET
     try:
-        config = json.loads(text)
-        jobs, task = config["cluster"], config["task"]
-        kind, index = task["type"], task["index"]
-        if strange := sorted(jobs.keys() - {"chief", "worker"}):
-            raise ValueError(f"there is no use for the job {strange[0]}")
-        addresses = [*jobs.get("chief", []), *jobs.get("worker", [])]
-        if type(index) is not int or not 0 <= index < len(jobs[kind]):
-            raise ValueError(f"there is no {kind} {index}")
-        if not all(isinstance(a, str) and a.rpartition(":")[2].isdecimal() for a in addresses):
-            raise ValueError("an address is no host:port")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return socket.create_server(("", port), family=family, dualstack_ipv6=dual)
+    except OSError as error:
         raise UserError(
-            f"TF_CONFIG cannot be understood ({one_line(repr(error), 80)}): it should be like "
-            '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", '
-            '"index": 0}}'
+            f"the port {port} of this worker in TF_CONFIG cannot be had ({error.strerror}): end "
+            "the process that has it, or take another in the TF_CONFIG of all workers"
         ) from None
-    return addresses, kind == "chief" or ("chief" not in jobs and index == 0)
 
 
-def _connected(workers: list[str]) -> tf.distribute.Strategy:
-    print(f"Waiting for all of {', '.join(workers)} ...", file=sys.stderr)
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+    except (OSError, UnicodeError):  # The latter of a host whose name is none.
+        return False
+    return True
+
+
+def _connected() -> tf.distribute.Strategy:
+    """The strategy of all workers; meanwhile Ctrl-C ends the process at once, without a word."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         raise UserError(f"the workers could not be connected ({one_line(error)})") from None
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -211,4 +211,4 @@ def parse_json(text: str, check: Callable[[Any], T], source: str, advice: str) -
         reason = "it is nested too deep"
     except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
         reason = str(error)
-    raise UserError(f"{source} is damaged ({one_line(reason, 120)}): {advice}")
+    raise UserError(f"{source} cannot be understood ({one_line(reason, 120)}): {advice}")

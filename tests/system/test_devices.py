@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 from adversarial_autoencoder import options
@@ -129,20 +130,30 @@ def test_devices_that_come_too_late_are_an_error():
 # Several machines: processes of this one, which speak over loopback.
 
 
+def cluster(*workers):
+    """The TF_CONFIG of the first of these workers."""
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": 0}})
+
+
 @pytest.mark.parametrize(
     "text, complaint",
     [
-        ("{", "JSONDecodeError"),
-        ("[]", "TypeError"),
-        (json.dumps({"cluster": {"worker": ["a:1", "b:1"]}}), "KeyError"),
+        ("{", "Expecting property name"),
+        ("[]", "list indices must be"),
+        ("[" * 100_000, "nested too deep"),
+        (json.dumps({"cluster": {"worker": ["a:1", "b:1"]}}), "'task' is missing"),
         (
             json.dumps({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}),
             "there is no worker 1",
         ),
-        (
-            json.dumps({"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}),
-            "no host:port",
-        ),
+        (cluster("a"), "'a' is no host:port"),
+        (cluster("a:1", "12345"), "'12345' is no host:port"),
+        (cluster("a:1", ":1"), "':1' is no host:port"),
+        (cluster("a:0", "b:1"), "'a:0' is no host:port, with a port from 1 to 65535"),
+        (cluster("a:1", "b:65536"), "'b:65536' is no host:port"),
+        (cluster("a:1", "b:٣"), "is no host:port"),
+        (cluster("a:1", "a:1"), "a:1 is there twice"),
+        (cluster("a:1", 2), "expected string"),
         (
             json.dumps(
                 {
@@ -161,16 +172,14 @@ def test_a_broken_tf_config_is_an_error_that_shows_how_it_should_be(text, compla
 
 
 def test_a_lone_worker_needs_no_strategy_and_pictures_need_no_workers(monkeypatch):
-    cluster = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    monkeypatch.setenv("TF_CONFIG", cluster("a:1"))
     assert devices.start(flags()) is None
     monkeypatch.setenv("TF_CONFIG", "{")
     assert devices.start(options.parse(["x"], "", {})) is None
 
 
 def test_without_gpus_a_worker_is_one_device(monkeypatch):
-    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    monkeypatch.setenv("TF_CONFIG", cluster("a:1", "b:1"))
     with pytest.raises(UserError, match="--devices=2, but with TF_CONFIG a CPU is one device"):
         devices.start(flags("--devices=2"))
     with pytest.raises(UserError, match="--batch_size=101 cannot be divided among 2 devices"):
@@ -185,6 +194,50 @@ def free_ports(n):
     for found in sockets:
         found.close()
     return ports
+
+
+def test_a_worker_that_does_not_come_is_named_after_the_time_given(monkeypatch, capsys):
+    own, other = free_ports(2)
+    monkeypatch.setenv("TF_CONFIG", cluster(f"localhost:{own}", f"localhost:{other}"))
+    told = f"localhost:{other} did not answer within 1 s: start the same command there"
+    with pytest.raises(UserError, match=told):
+        devices.start(flags("--wait=1"))
+    assert f"Waiting for localhost:{other}, at most 1 s" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_the_wait_for_workers_at_once(monkeypatch):
+    own, other = free_ports(2)
+    monkeypatch.setenv("TF_CONFIG", cluster(f"localhost:{own}", f"localhost:{other}"))
+    begin = time.monotonic()
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        devices.start(flags())
+    assert time.monotonic() - begin < 3
+
+
+def test_a_worker_whose_port_another_process_has_is_told(monkeypatch):
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("TF_CONFIG", cluster(f"localhost:{port}", "localhost:1"))
+        with pytest.raises(UserError, match=f"the port {port} of this worker .* cannot be had"):
+            devices.start(flags())
+
+
+def test_workers_that_are_there_are_waited_for():
+    ports, servers = free_ports(2), []
+
+    def come(own, other, after):
+        time.sleep(after)
+        devices._wait_for([f"localhost:{other}"], f"localhost:{own}", 10)
+        servers.append(devices._listening(own))  # As TensorFlow does then.
+
+    first = threading.Thread(target=come, args=(*ports, 0))
+    first.start()
+    come(*reversed(ports), after=0.5)
+    first.join()
+    assert len(servers) == 2
+    for server in servers:
+        server.close()
 
 
 def start_workers(script, npz, folder, *words, words_of_second=()):
