@@ -266,6 +266,7 @@ def test_signals_are_passed_on_and_the_same_command_goes_on(sent, setting, capsy
     ]
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system binds to no cores")
 def test_two_jobs_train_side_by_side_on_cores_of_their_own(setting, capsys):
     cores = sorted(os.sched_getaffinity(0))
     setting.mode("wait for the other")
