@@ -13,6 +13,7 @@ import tensorflow as tf
 # The shade between pairs of images and beside source images, dark enough to let digits shine.
 GROUND = 72
 CAPTION = 14  # Height of a line of words, in pixels.
+MOST_CLASSES = 100  # Columns of a picture; with more it would be too wide to open.
 
 
 def grid(
@@ -72,6 +73,8 @@ def styles(
 ) -> np.ndarray:
     """Decodes each code with each label, in one batch; a style a row, a class a column.
 
+    Of more than `MOST_CLASSES`, the first are shown, and a line above says so.
+
     Args:
       model: decodes.
       data: gives the classes and the images' shape.
@@ -82,11 +85,22 @@ def styles(
     Returns:
       As `style_grid`.
     """
-    y = tf.tile(tf.eye(data.n_classes), [len(z), 1])
-    x = model.decode(tf.repeat(z, data.n_classes, axis=0), y)
+    n = min(data.n_classes, MOST_CLASSES)
+    y = tf.tile(tf.eye(n, data.n_classes), [len(z), 1])
+    x = model.decode(tf.repeat(z, n, axis=0), y)
     fronts = [data.as_images(source) for source in sources]
     sources = np.concatenate(fronts, axis=2) if fronts else None
-    return style_grid(data.as_images(x), data.n_classes, sources, headings=data.class_names)
+    picture = style_grid(data.as_images(x), n, sources, headings=data.class_names)
+    return say_how_many(picture, n, data.n_classes)
+
+
+def say_how_many(picture: np.ndarray, n_shown: int, n_classes: int) -> np.ndarray:
+    """Puts a line above a picture that shows the first classes alone, if they are not all."""
+    if n_shown == n_classes:
+        return picture
+    _, width, channels = picture.shape
+    words = f"the first {n_shown} of {n_classes} classes"
+    return np.concatenate([_caption(words, width, channels), picture])
 
 
 def style_grid(

@@ -82,11 +82,14 @@ def _prior(model: Model) -> dict[str, np.ndarray]:
 def _samples(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Images of codes drawn from the prior; where the decoder takes labels, one a column."""
     n_columns = max(SHEET - SHEET % model.n_labels, model.n_labels)  # Each class equally often.
-    n_columns = n_columns if _takes_labels(model) else SHEET
+    n_columns = min(n_columns, grids.MOST_CLASSES) if _takes_labels(model) else SHEET
     n = SHEET * n_columns
-    y = tf.one_hot(np.arange(n) % model.n_labels, model.n_labels)
+    y = tf.one_hot(np.arange(n) % n_columns % model.n_labels, model.n_labels)
     x = model.decode(model.sample_prior(n, randomness.STEP_OF_SAMPLES), y)
-    return {"samples": grids.grid(data.as_images(x), n_columns)}
+    samples = grids.grid(data.as_images(x), n_columns)
+    if _takes_labels(model):
+        samples = grids.say_how_many(samples, min(n_columns, model.n_labels), model.n_labels)
+    return {"samples": samples}
 
 
 def manifolds(model: Model, data: Dataset) -> dict[str, np.ndarray]:
@@ -104,8 +107,10 @@ def manifolds(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     elif model.prior is not None:
         reach = model.prior.extent
     z = tf.constant(grids.manifold_codes(-reach, reach, step=2 * reach / (SHEET - 1)))
-    found = {}
-    for k in range(model.n_labels if _takes_labels(model) else 1):
+    found, n = {}, min(model.n_labels, grids.MOST_CLASSES) if _takes_labels(model) else 1
+    if 1 < n < model.n_labels:
+        print(f"Manifolds are drawn of the first {n} of {model.n_labels} classes.")
+    for k in range(n):
         x = model.decode(z, tf.one_hot(tf.fill([len(z)], k), model.n_labels))
         name = f"manifold_{k}" if _takes_labels(model) else "manifold"
         found[name] = grids.grid(data.as_images(x))

@@ -24,6 +24,9 @@ COLOURS = (
 )
 
 
+LONGEST_NAME = 24  # Letters of a class's name in a plot.
+
+
 def scatter(
     codes: np.ndarray,
     labels: np.ndarray,
@@ -98,6 +101,7 @@ def confusion_matrix(
         ylabel="true",
         title=f"{mistaken.sum()} of {counts.sum()} predicted wrongly ({_share(mistaken, counts)})",
     )
+    _fit_text(axes)
     return _picture(axes)
 
 
@@ -129,6 +133,7 @@ def counts_of_clusters(counts: np.ndarray, class_names: Sequence[str]) -> np.nda
         title=f"{others.sum()} of {counts.sum()} images are not of their cluster's main class "
         f"({_share(others, counts)})",
     )
+    _fit_text(axes)
     return _picture(axes)
 
 
@@ -172,8 +177,7 @@ def _draw_counts(
     """
     others = np.where(are_right, 0, counts)
     axes.imshow(others, cmap="Reds", vmin=0, vmax=max(1, 1.3 * others.max()), aspect=aspect)
-    few = len(rows) <= 40 and len(columns) <= 20
-    if few:
+    if len(rows) <= 40 and len(columns) <= 20:
         for row, column in np.argwhere(counts > 0):
             weight = "bold" if are_right[row, column] else "normal"
             place = {"ha": "center", "va": "center", "fontsize": 9, "weight": weight}
@@ -181,8 +185,27 @@ def _draw_counts(
     for set_ticks, names in ((axes.set_xticks, columns), (axes.set_yticks, rows)):
         shown = np.unique(np.linspace(0, len(names) - 1, min(len(names), 52), dtype=int))
         set_ticks(shown, labels=[_as_text(names[k]) for k in shown])
-    axes.tick_params(length=0, labelsize=9 if few else 6)
+    axes.tick_params(length=0, labelsize=9)
     return others
+
+
+def _fit_text(axes) -> None:
+    """Turns the names of a table's columns and shrinks its text, where cells are too small."""
+
+    def cell() -> tuple[float, float]:
+        axes.figure.canvas.draw()
+        box = axes.get_window_extent()
+        return box.width / len(axes.get_xticks()), box.height / len(axes.get_yticks())
+
+    width, height = cell()
+    if max(name.get_window_extent().width for name in axes.get_xticklabels()) > 0.9 * width:
+        axes.tick_params("x", rotation=90)
+        width, height = cell()
+    points = 72 / axes.figure.dpi
+    axes.tick_params(labelsize=np.clip(0.9 * points * min(width, height), 4, 9))
+    widest = max((text.get_window_extent().width for text in axes.texts), default=0.0)
+    for text in axes.texts:
+        text.set_fontsize(9 * min(1, 0.9 * width / widest))
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> str:
@@ -212,7 +235,9 @@ def _draw_codes(axes, codes: np.ndarray, labels: np.ndarray, class_names: Sequen
 
 
 def _as_text(name: str) -> str:
-    """A name that matplotlib shows as it stands: between dollars it would look for a formula."""
+    """A name, cut if long, that matplotlib shows as it stands and not as a formula, as in $x$."""
+    if len(name) > LONGEST_NAME:  # Names of a data set may all begin alike.
+        name = f"{name[: LONGEST_NAME - 9]}…{name[-8:]}"
     return name.replace("$", r"\$")
 
 

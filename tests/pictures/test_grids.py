@@ -149,3 +149,24 @@ def test_mistakes_say_how_many_of_how_many_are_shown(n_wrong, told, monkeypatch)
 def test_mistakes_of_a_model_without_any_are_a_dark_row():
     picture = grids.mistakes(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2), np.arange(2), "ab")
     assert picture.shape[2] == 3 and picture[:20].any() and not picture[20:].any()
+
+
+def test_styles_of_thousands_of_classes_are_cut_and_say_so(monkeypatch):
+    class Data:
+        n_classes, class_names = 3000, tuple(f"c{k}" for k in range(3000))
+
+        def as_images(self, x):
+            return np.reshape(x, (-1, 28, 28, 1))
+
+    class Model:
+        def decode(self, z, y):
+            assert y.shape == (2 * grids.MOST_CLASSES, 3000)
+            return tf.argmax(y, axis=1)[:, None] / 255 * tf.ones([1, 28 * 28], tf.float64)
+
+    words = []
+    own = grids._caption
+    monkeypatch.setattr(grids, "_caption", lambda *given: words.append(given[0]) or own(*given))
+    picture = grids.styles(Model(), Data(), tf.zeros([2, 5]))
+    assert picture.shape[1] == grids.MOST_CLASSES * 30 - 2
+    np.testing.assert_array_equal(picture[-1, ::30, 0], np.arange(grids.MOST_CLASSES))
+    assert words[-1] == "the first 100 of 3000 classes"

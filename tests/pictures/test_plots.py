@@ -79,3 +79,41 @@ def test_a_confusion_matrix_can_be_drawn_of_few_and_of_many_classes():
     assert (few != none_wrong).any()
     names = [str(k) for k in range(100)]
     assert plots.confusion_matrix(np.arange(100), np.arange(100), names).shape == few.shape
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The axes of what is drawn, after that."""
+    found, draw = [], plots._picture
+    monkeypatch.setattr(plots, "_picture", lambda axes: found.append(axes) or draw(axes))
+    return found
+
+
+@pytest.mark.parametrize("n_classes", [10, 30])
+def test_long_names_of_up_to_30_classes_are_turned_cut_and_legible(n_classes, drawn):
+    names = [f"Staffordshire bull terrier $number {k}" for k in range(n_classes)]
+    labels = np.arange(40 * n_classes) % n_classes
+    plots.confusion_matrix(labels, np.roll(labels, n_classes + 1), names)
+    axes = drawn[-1]
+    assert axes.get_window_extent().height > 0.5 * 900
+    for ticks, side in ((axes.get_xticklabels(), "x"), (axes.get_yticklabels(), "y")):
+        assert len(ticks) == n_classes and all(tick.get_fontsize() >= 6 for tick in ticks)
+        assert len({tick.get_text() for tick in ticks}) == n_classes
+        assert all(tick.get_text().startswith("Staffordshire") for tick in ticks)
+        boxes = [tick.get_window_extent() for tick in ticks]
+        edges = sorted((getattr(box, f"{side}0"), getattr(box, f"{side}1")) for box in boxes)
+        assert all(end < start + 2 for (_, end), (start, _) in zip(edges, edges[1:], strict=False))
+
+
+def test_counts_stay_within_their_cells(drawn):
+    names = [f"a class with a long name {k}" for k in range(20)]
+    labels = np.arange(20 * 4321) % 20
+    plots.confusion_matrix(labels, labels, names)
+    axes = drawn[-1]
+    cell = axes.get_window_extent().width / 20
+    assert all(text.get_window_extent().width < cell for text in axes.texts)
+
+
+def test_short_names_are_not_turned(drawn):
+    plots.confusion_matrix(np.arange(10), np.arange(10), [str(k) for k in range(10)])
+    assert all(tick.get_rotation() == 0 for tick in drawn[-1].get_xticklabels())
