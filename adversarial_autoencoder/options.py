@@ -310,6 +310,8 @@ def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
       UserError: a flag that was given on the command line contradicts the stored one, or a stored
         flag is unknown or has a bad value.
     """
+    if any(re.match(r"--?flagfile\b", line.strip()) for line in lines):
+        raise UserError(f"{source} is damaged: a run's flags name no other --flagfile")
     stored = absl_flags.FlagValues()
     for name in flags:
         stored[name] = copy.deepcopy(flags[name])

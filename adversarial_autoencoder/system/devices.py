@@ -296,7 +296,8 @@ def _workers(text: str) -> tuple[str, list[str]]:
         '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", '
         '"index": 0}}'
     )
-    return files.parse_json(text, _addresses, "TF_CONFIG", f"it should be like {example}")
+    complaint = "TF_CONFIG cannot be understood"
+    return files.parse_json(text, _addresses, complaint, f"it should be like {example}")
 
 
 def _addresses(config: Any) -> tuple[str, list[str]]:

@@ -186,10 +186,10 @@ def read_json(path: pathlib.Path, check: Callable[[Any], T], advice: str = "dele
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or one_line(error, 80)
         raise UserError(f"{path} cannot be read ({reason}): {advice}") from None
-    return parse_json(text, check, str(path), advice)
+    return parse_json(text, check, f"{path} is damaged", advice)
 
 
-def parse_json(text: str, check: Callable[[Any], T], source: str, advice: str) -> T:
+def parse_json(text: str, check: Callable[[Any], T], complaint: str, advice: str) -> T:
     """Returns what JSON text means.
 
     Args:
@@ -197,8 +197,8 @@ def parse_json(text: str, check: Callable[[Any], T], source: str, advice: str) -
       check: takes what was parsed, and returns the result in its types, for example
         `lambda found: {str(name): float(value) for name, value in found.items()}`. What it raises
         on data of another shape (TypeError, KeyError, …) is told.
-      source: what the text is, for the message.
-      advice: what to do where it is damaged.
+      complaint: how the message begins, for example "TF_CONFIG cannot be understood".
+      advice: how it ends.
 
     Raises:
       UserError: it is no JSON, or of another shape.
@@ -211,4 +211,4 @@ def parse_json(text: str, check: Callable[[Any], T], source: str, advice: str) -
         reason = "it is nested too deep"
     except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
         reason = str(error)
-    raise UserError(f"{source} cannot be understood ({one_line(reason, 120)}): {advice}")
+    raise UserError(f"{complaint} ({one_line(reason, 120)}): {advice}")

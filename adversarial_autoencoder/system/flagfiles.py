@@ -6,10 +6,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError, one_line
 
 LONGEST_WORD = 3000  # Characters of a flag; Python reads no numbers of more than 4300 digits.
 LONGEST_TEXT = 2048  # Of a single path or name: half of what a path may have on Linux.
+LARGEST_FILE = 2**20  # Bytes of a flag file.
 LONGEST_NAME = 255  # Bytes of a file's name, on all usual file systems.
 
 _LINE_ENDS_AND_HALF_CHARACTERS = ("Cc", "Zl", "Zp", "Cs")  # Unicode's names of their categories.
@@ -55,11 +57,11 @@ def read_lines(path: pathlib.Path) -> list[str]:
     """Returns the lines of a flag file.
 
     Raises:
-      UserError: it cannot be read, or is not UTF-8.
+      UserError: it cannot be read, is not UTF-8, or larger than any flag file.
     """
     try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # The latter of a name with a NUL.
+        content = files.read_limited(path, LARGEST_FILE)
+    except (OSError, ValueError) as error:  # The latter of its size, or of a NUL in its name.
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"the flag file {one_line(path, 500)} cannot be read: {reason}") from None
     try:

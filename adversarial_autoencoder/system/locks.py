@@ -1,7 +1,8 @@
 """A lock on a file, released by the system when its process ends, in whatever way.
 
-On Linux and macOS it is `flock`. Over NFS Linux passes it on to the server, so it holds between
-machines where the server locks at all. Windows locks a byte behind the end of the file.
+On Linux and macOS it is `flock`, which a child process may inherit. Over NFS Linux passes it on to
+the server, so it holds between machines where the server locks at all. Windows locks a byte behind
+the end of the file, since it makes locked bytes unreadable.
 """
 
 import contextlib
@@ -16,15 +17,7 @@ from typing import BinaryIO
 
 from adversarial_autoencoder.system.errors import UserError
 
-try:
-    import fcntl
-except ImportError:  # Windows.
-    fcntl = None
-    import msvcrt
-
 TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-# Windows makes locked bytes unreadable, and the holder's name should stay readable.
-_BEHIND_THE_END = 1 << 30
 
 
 @contextlib.contextmanager
@@ -46,7 +39,9 @@ def held(path: pathlib.Path, doing: str) -> Iterator[None]:
             lock(file)
         except OSError as error:
             if error.errno in TAKEN:
-                raise UserError(f"{doing} by {_holder(path)}: stop that one, or wait") from None
+                file.seek(0)
+                holder = file.read().decode(errors="replace") or "another process"
+                raise UserError(f"{doing} by {holder}: stop that one, or wait") from None
             print(
                 f"Warning: {path} cannot be locked ({error.strerror}): see to it that no other "
                 "process trains this run.",
@@ -69,14 +64,12 @@ def lock(file: BinaryIO) -> None:
     Raises:
       OSError: its `errno` is one of `TAKEN` where another process holds the lock.
     """
-    if fcntl is None:
-        file.seek(_BEHIND_THE_END)
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(1 << 30)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
+        import fcntl
+
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _holder(path: pathlib.Path) -> str:
-    with contextlib.suppress(OSError):
-        return path.read_text(encoding="utf-8", errors="replace") or "another process"
-    return "another process"

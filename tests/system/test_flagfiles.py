@@ -50,6 +50,14 @@ def test_flag_files_name_others_but_not_themselves(tmp_path):
         parse(f"--flagfile={tmp_path}/a.txt")
 
 
+def test_a_flag_file_without_end_is_not_read_to_it(tmp_path):
+    with open(tmp_path / "large.txt", "wb") as file:
+        file.truncate(3 * 2**30)
+    for path in ("/dev/zero", tmp_path / "large.txt"):
+        with pytest.raises(options.CommandLineError, match="cannot be read: .* larger than 1 MiB"):
+            parse(f"--flagfile={path}")
+
+
 @pytest.mark.parametrize("words", [["--flagfile"], ["--flagfile=/"], ["--flagfile=a\0b"]])
 def test_a_flag_file_that_cannot_be_read_is_told(words):
     with pytest.raises(options.CommandLineError, match="flag"):
@@ -108,6 +116,8 @@ def test_the_home_folder_is_meant_by_a_tilde(tmp_path, monkeypatch):
         (b"# model: Autoencoder\n--z_dim=\xff\n", r"flags.txt is not UTF-8: byte \d+ is 0xff"),
         (b"# model: Autoencoder\nz_dim=3\n", "damaged: z_dim=3 is no flag"),
         (b"# model: Autoencoder\n--z_dim=\0\n", "z_dim"),
+        (b"# model: Autoencoder\n--flagfile=/dev/zero\n", "damaged: a run's flags name no other"),
+        (b"# model: Autoencoder\n -flagfile /dev/zero\n", "damaged: a run's flags name no other"),
     ],
 )
 def test_a_damaged_flags_txt_of_a_run_is_told_in_one_line(content, told, tmp_path, data):

@@ -15,11 +15,10 @@ from conftest import ROOT
 
 HOLDER = """
 import pathlib, sys, types
-sys.path.insert(0, {root!r})
 package = types.ModuleType("adversarial_autoencoder")  # Without TensorFlow, which takes seconds.
 package.__path__ = [{root!r} + "/adversarial_autoencoder"]
 sys.modules["adversarial_autoencoder"] = package
-from adversarial_autoencoder import locks
+from adversarial_autoencoder.system import locks
 with locks.held(pathlib.Path({path!r}), "x"):
     print("held", flush=True)
     sys.stdin.read()
