@@ -34,7 +34,7 @@ setup(
     # The lower bounds are what `.ci/run lowest` installs, on Python 3.10.
     install_requires=[
         "tensorflow>=2.18.0",
-        "keras>=3.6.0,<3.16",  # FusedAdam uses private parts of its Adam: test before raising this.
+        "keras>=3.6.0",
         "tensorflow-datasets>=4.9.8",  # Earlier ones ask a cloud store first, for minutes offline.
         "numpy>=1.26.0",
         "matplotlib>=3.8.0",

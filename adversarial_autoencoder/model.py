@@ -73,7 +73,7 @@ class Model(tf.Module):
         return data.train
 
     def adam(
-        self, variables: Sequence[keras.Variable], rate_factor: float = 1.0
+        self, variables: Sequence[keras.Variable], rate_factor: float = 1.0, drop: float = 0.1
     ) -> optimizers.FusedAdam:
         """Returns the Adam of one phase, at `--learning_rate` and its drops.
 
@@ -81,8 +81,11 @@ class Model(tf.Module):
           variables: what the phase trains.
           rate_factor: multiplies the rate, for a phase that should learn faster or slower. A weight
             of its loss would not do: Adam divides it out again.
+          drop: multiplies the rate at each of `--learning_rate_drops`; 1 leaves it constant.
         """
-        rate = optimizers.learning_rate(self.flags, self._steps_per_epoch, self.step, rate_factor)
+        drops = [int(epoch) * self._steps_per_epoch for epoch in self.flags.learning_rate_drops]
+        rate = rate_factor * self.flags.learning_rate
+        rate = optimizers.learning_rate(rate, drops, self.step, drop)
         return optimizers.adam(rate, self.flags.beta1, variables)
 
     def train_step(self, x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:

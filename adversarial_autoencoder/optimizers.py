@@ -1,4 +1,4 @@
-"""Adam with TensorFlow's fused kernel: one pass over each variable in place of Keras' ten."""
+"""Adam by TensorFlow's fused kernel, schedules, and the moving average of the weights."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -7,26 +7,31 @@ from adversarial_autoencoder.system import devices
 
 import keras
 import tensorflow as tf
-from absl import flags as absl_flags
 
 
-class OfWholeBatch:
-    """Beside a Keras optimizer: on several devices, steps along the gradient of the whole batch.
+class GradientAveraging:
+    """Mixin for a Keras optimizer: averages the gradients of several devices.
 
-    That is the mean of the devices' gradients. Keras takes their sum.
+    The mean of their gradients is the gradient of the whole batch. Keras takes the sum.
     """
 
     def apply(self, grads, trainable_variables=None):
-        """Updates the variables by this device's gradients, and those of all others."""
+        """Updates the variables by the mean of the gradients that the devices call this with."""
         n = devices.count()
         super().apply([g / n for g in grads] if n > 1 else grads, trainable_variables)
 
-    def apply_if(self, condition: tf.Tensor, gradients: Callable[[], Sequence[tf.Tensor]]) -> None:
-        """Does as `apply` where the condition holds, the same on all devices.
+    def apply_if(
+        self,
+        condition: tf.Tensor,
+        gradients: Callable[[], Sequence[tf.Tensor]],
+        trainable_variables: Sequence[keras.Variable],
+    ) -> None:
+        """Calls `apply` where the condition holds, the same on all devices.
 
         Args:
           condition: bool scalar.
-          gradients: computes what `apply` takes.
+          gradients: computes the gradients.
+          trainable_variables: the variables of the gradients.
         """
         if devices.count() == 1:
             tf.cond(condition, lambda: self.apply(gradients()) is None, lambda: False)
@@ -35,9 +40,8 @@ class OfWholeBatch:
         means = devices.mean(list(gradients()))
 
         def update() -> bool:
-            rate = self._get_current_learning_rate()
-            for variable, gradient in zip(self._trainable_variables, means, strict=True):
-                self.update_step(gradient, variable, rate)
+            for variable, gradient in zip(trainable_variables, means, strict=True):
+                self.update_step(gradient, variable, self.learning_rate)
             iterations = self.iterations.value
             tf.raw_ops.AssignAddVariableOp(
                 resource=iterations.handle, value=tf.ones([], iterations.dtype)
@@ -47,23 +51,31 @@ class OfWholeBatch:
         tf.cond(condition, update, lambda: False)
 
 
-class FusedAdam(OfWholeBatch, keras.optimizers.Adam):
-    """Keras' Adam, its arithmetic done by the kernel `ResourceApplyAdam`.
+class FusedAdam(GradientAveraging, keras.optimizers.Adam):
+    """Keras' Adam, computed by TensorFlow's kernel `ResourceApplyAdam`.
 
-    State, checkpoints and results are those of `keras.optimizers.Adam` up to rounding. Weights are
-    read and written once in a step, which is what counts where the step waits for memory.
+    One pass over each variable in place of Keras' ten, which is what counts where the step waits
+    for memory. State, checkpoints and results are those of `keras.optimizers.Adam` up to rounding.
+
+    The kernel needs the variables behind Adam's moments, which Keras keeps private: `_momentums`,
+    `_velocities` and `_get_variable_index`. With a Keras that lacks them, its own slower
+    `update_step` does the same.
     """
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one variable, its momentum and its velocity (Kingma and Ba 2015, section 2)."""
-        if not hasattr(variable, "handle"):
-            variable = variable.value
-        index = self._get_variable_index(variable)
+        weight = variable if hasattr(variable, "handle") else variable.value
+        try:
+            index = self._get_variable_index(weight)
+            moments = [each[index].value.handle for each in (self._momentums, self._velocities)]
+        except AttributeError:
+            super().update_step(gradient, variable, learning_rate)
+            return
         step = tf.cast(self.iterations.value, tf.float32) + 1.0
         tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            var=weight.handle,
+            m=moments[0],
+            v=moments[1],
             beta1_power=tf.pow(self.beta_1, step),
             beta2_power=tf.pow(self.beta_2, step),
             lr=tf.cast(learning_rate, tf.float32),
@@ -75,22 +87,22 @@ class FusedAdam(OfWholeBatch, keras.optimizers.Adam):
 
 
 def learning_rate(
-    flags: absl_flags.FlagValues, steps_per_epoch: int, step: tf.Variable, factor: float = 1.0
+    rate: float, boundaries: Sequence[int], step: tf.Variable, drop: float = 0.1
 ) -> float | Callable[[], tf.Tensor]:
-    """Returns `--learning_rate`, or a schedule that divides it by ten at each of the drops.
+    """Returns the rate, or a schedule that multiplies it by `drop` at each of the boundaries.
 
     Args:
-      flags: the run's.
-      steps_per_epoch: the drops are given in epochs.
+      rate: learning rate of the first steps.
+      boundaries: the first step after each drop, growing; none: the rate stays.
       step: the model's, int64; the schedule reads it, so phases that omit steps drop with the rest.
-      factor: multiplies the rate.
+      drop: what the rate is multiplied by.
     """
-    if not flags.learning_rate_drops:
-        return factor * flags.learning_rate
-    # A boundary is the last step before a drop.
-    boundaries = [int(epoch) * steps_per_epoch - 1 for epoch in flags.learning_rate_drops]
-    rates = [factor * flags.learning_rate * 0.1**k for k in range(len(boundaries) + 1)]
-    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+    if not boundaries:
+        return rate
+    rates = [rate * drop**k for k in range(len(boundaries) + 1)]
+    # Keras' boundaries are the last steps before a drop.
+    last_steps = [boundary - 1 for boundary in boundaries]
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(last_steps, rates)
     return lambda: schedule(step)
 
 

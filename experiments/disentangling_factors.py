@@ -373,6 +373,7 @@ class AdversarialAutoencoder(model.Model):
         self.discriminator_optimizer.apply_if(
             accuracy < self.flags.discriminator_ceiling,
             lambda: tape.gradient(loss, self.discriminator_variables),
+            self.discriminator_variables,
         )
         return loss, accuracy
 

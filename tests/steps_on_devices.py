@@ -33,7 +33,7 @@ WORDS = {
 }
 
 
-class SGD(optimizers.OfWholeBatch, keras.optimizers.SGD):
+class SGD(optimizers.GradientAveraging, keras.optimizers.SGD):
     """Adam divides a wrong factor of the gradients out again; this does not."""
 
 
