@@ -3,13 +3,13 @@
 An encoder compresses an image into a 2-D latent code, a decoder reconstructs the image from the
 code, and both learn to make the reconstruction error small.
 
-    python part1_autoencoder.py --train      trains, into Results/Autoencoder/
-    python part1_autoencoder.py              loads the newest run and draws its pictures again
+    python part1_autoencoder.py --train   trains, into Results/Autoencoder/
+
+Without --train it loads the newest run and draws its pictures again.
 """
 
-import functools
-
-from adversarial_autoencoder import layers, losses, measures, model, options, pictures, training
+from adversarial_autoencoder import layers, losses, measures, options, pictures, training
+from adversarial_autoencoder.model import Model
 
 import keras
 import tensorflow as tf
@@ -24,10 +24,9 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.input_pixels(x, flags.pixel_range)
-    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
-    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
+    z = dense(hidden, flags.z_dim, "e_latent_variable")
     return keras.Model(x, z, name="encoder")
 
 
@@ -36,11 +35,11 @@ def decoder(dense, data, flags):
     z = keras.Input([flags.z_dim], name="z")
     hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    x = dense(hidden, data.input_dim, "d_output", "sigmoid")
     return keras.Model(z, x, name="decoder")
 
 
-class Autoencoder(model.Model):
+class Autoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Autoencoder"
@@ -50,17 +49,10 @@ class Autoencoder(model.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
-        dense = functools.partial(
-            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
-        )
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
-        self.encoder = encoder(encoder_dense, data, flags)
-        self.decoder = decoder(dense, data, flags)
+        self.encoder = encoder(self.encoder_dense, data, flags)
+        self.decoder = decoder(self.dense, data, flags)
 
-        self.networks = [
-            self.encoder,
-            self.decoder,
-        ]
+        self.networks = [self.encoder, self.decoder]
         self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
 
         self.autoencoder_optimizer = self.adam(self.autoencoder_variables)
@@ -92,10 +84,9 @@ class Autoencoder(model.Model):
     def pictures(self, data):
         """Test images beside their reconstructions; the decoder's output at the code (0, 0)."""
         x, y = data.test_examples(50)
-        at_zero = self.decoder(tf.zeros([1, self.flags.z_dim]))
         return {
             "reconstructions": pictures.reconstructions(data, x, self.reconstruct(x, y)),
-            "at_zero": pictures.grid(data.as_images(at_zero), n_columns=1),
+            "at_zero": pictures.grid(data.as_images(self.decoder(tf.zeros([1, self.flags.z_dim])))),
         }
 
 

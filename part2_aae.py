@@ -3,22 +3,13 @@
 Part 1, and a discriminator that learns to tell codes from samples of a prior. The encoder learns to
 fool it, until its codes are distributed like the prior and leave no gaps.
 
-    python part2_aae.py --train              trains, into Results/Adversarial_Autoencoder/
-    python part2_aae.py                      loads the newest run and draws its pictures again
+    python part2_aae.py --train   trains, into Results/Adversarial_Autoencoder/
+
+Without --train it loads the newest run and draws its pictures again.
 """
 
-import functools
-
-from adversarial_autoencoder import (
-    layers,
-    losses,
-    measures,
-    model,
-    options,
-    pictures,
-    priors,
-    training,
-)
+from adversarial_autoencoder import layers, losses, measures, options, pictures, priors, training
+from adversarial_autoencoder.model import Model
 
 import keras
 import tensorflow as tf
@@ -36,8 +27,7 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.input_pixels(x, flags.pixel_range)
-    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
     return keras.Model(x, z, name="encoder")
@@ -48,7 +38,7 @@ def decoder(dense, data, flags):
     z = keras.Input([flags.z_dim], name="z")
     hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    x = dense(hidden, data.input_dim, "d_output", "sigmoid")
     return keras.Model(z, x, name="decoder")
 
 
@@ -60,7 +50,7 @@ def discriminator(dense, data, flags):
     return keras.Model(z, dense(hidden, 1, "dc_output"), name="discriminator")
 
 
-class AdversarialAutoencoder(model.Model):
+class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Adversarial_Autoencoder"
@@ -72,19 +62,11 @@ class AdversarialAutoencoder(model.Model):
     def __init__(self, data, flags):
         super().__init__(data, flags)
         self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
-        dense = functools.partial(
-            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
-        )
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
-        self.encoder = encoder(encoder_dense, data, flags)
-        self.decoder = decoder(dense, data, flags)
-        self.discriminator = discriminator(dense, data, flags)
+        self.encoder = encoder(self.encoder_dense, data, flags)
+        self.decoder = decoder(self.dense, data, flags)
+        self.discriminator = discriminator(self.dense, data, flags)
 
-        self.networks = [
-            self.encoder,
-            self.decoder,
-            self.discriminator,
-        ]
+        self.networks = [self.encoder, self.decoder, self.discriminator]
         self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
         self.discriminator_variables = layers.variables(self.networks, "dc_")
         self.encoder_variables = layers.variables(self.networks, "e_")
@@ -113,7 +95,8 @@ class AdversarialAutoencoder(model.Model):
             z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
-            logits = self.discriminator(tf.concat([z_prior, z], 0), training=True)
+            both = tf.concat([z_prior, z], 0)
+            logits = self.discriminator(both, training=True)
             discriminator_loss = losses.discriminator(*tf.split(logits, 2))
         gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
         self.discriminator_optimizer.apply(gradients)
@@ -146,7 +129,7 @@ class AdversarialAutoencoder(model.Model):
             reach = self.prior.extent
             z = pictures.manifold_codes(-reach, reach, step=0.15 * reach)
         else:
-            z = self.sample_prior(196, step=-1)
+            z = self.sample_prior(196, "pictures")
         return {
             "manifold": pictures.grid(data.as_images(self.decoder(z))),
         }

@@ -4,22 +4,13 @@ Part 2, and the decoder also gets the label. The code need not hold what the dec
 what is left for it is style. The discriminator gets the label too, so that the codes of *each*
 class are distributed like the prior and say nothing about the class.
 
-    python part3_style_content.py --train    trains, into Results/Supervised/
-    python part3_style_content.py            loads the newest run and draws its pictures again
+    python part3_style_content.py --train   trains, into Results/Supervised/
+
+Without --train it loads the newest run and draws its pictures again.
 """
 
-import functools
-
-from adversarial_autoencoder import (
-    layers,
-    losses,
-    measures,
-    model,
-    options,
-    pictures,
-    priors,
-    training,
-)
+from adversarial_autoencoder import layers, losses, measures, options, pictures, priors, training
+from adversarial_autoencoder.model import Model
 
 import keras
 import tensorflow as tf
@@ -38,8 +29,7 @@ DEFAULTS = dict(
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.input_pixels(x, flags.pixel_range)
-    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
     return keras.Model(x, z, name="encoder")
@@ -52,7 +42,7 @@ def decoder(dense, data, flags):
     hidden = keras.layers.Concatenate()([y, z])
     hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    x = dense(hidden, data.input_dim, "d_output", "sigmoid")
     return keras.Model([y, z], x, name="decoder")
 
 
@@ -66,7 +56,7 @@ def discriminator(dense, data, flags):
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
 
 
-class AdversarialAutoencoder(model.Model):
+class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Supervised"
@@ -80,19 +70,11 @@ class AdversarialAutoencoder(model.Model):
     def __init__(self, data, flags):
         super().__init__(data, flags)
         self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
-        dense = functools.partial(
-            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
-        )
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
-        self.encoder = encoder(encoder_dense, data, flags)
-        self.decoder = decoder(dense, data, flags)
-        self.discriminator = discriminator(dense, data, flags)
+        self.encoder = encoder(self.encoder_dense, data, flags)
+        self.decoder = decoder(self.dense, data, flags)
+        self.discriminator = discriminator(self.dense, data, flags)
 
-        self.networks = [
-            self.encoder,
-            self.decoder,
-            self.discriminator,
-        ]
+        self.networks = [self.encoder, self.decoder, self.discriminator]
         self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
         self.discriminator_variables = layers.variables(self.networks, "dc_")
         self.encoder_variables = layers.variables(self.networks, "e_")
@@ -121,9 +103,8 @@ class AdversarialAutoencoder(model.Model):
             z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
-            logits = self.discriminator(
-                [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)], training=True
-            )
+            both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
+            logits = self.discriminator(both, training=True)
             discriminator_loss = losses.discriminator(*tf.split(logits, 2))
         gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
         self.discriminator_optimizer.apply(gradients)
@@ -153,11 +134,10 @@ class AdversarialAutoencoder(model.Model):
     def pictures(self, data):
         """Ten styles (rows) as each class (columns): drawn from the prior, and of test images."""
         x, y = data.test_examples(10)
+        sources = [x, self.reconstruct(x, y)]
         return {
-            "styles_from_prior": pictures.styles(self, data, self.sample_prior(10, step=-1)),
-            "styles_from_test": pictures.styles(
-                self, data, self.encode(x), sources=[x, self.reconstruct(x, y)]
-            ),
+            "styles_from_prior": pictures.styles(self, data, self.sample_prior(10, "pictures")),
+            "styles_from_test": pictures.styles(self, data, self.encode(x), sources),
         }
 
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 INITIALIZERS = ("normal", "he")
 ENCODERS = ("deterministic", "gaussian")
 PIXEL_RANGES = ("0,1", "-1,1")
-# Activations of output layers (codes, logits, probabilities, pixels); others are of hidden ones.
-OF_OUTPUTS = (None, "linear", "sigmoid", "softmax", "softplus", "tanh")
+# Those of output layers (codes, logits, probabilities, pixels); all others are hidden layers'.
+OUTPUT_ACTIVATIONS = (None, "linear", "sigmoid", "softmax", "softplus", "tanh")
 
 
 def dense(
@@ -33,8 +33,8 @@ def dense(
       inputs: symbolic float [batch, n_in].
       n_out: number of units.
       name: name of the layer; its variables are `name/kernel` and `name/bias`.
-      activation: one of `OF_OUTPUTS`, to which `tanh` belongs, makes it an output layer; any other
-        of Keras, such as `relu` or `elu`, a hidden layer.
+      activation: one of `OUTPUT_ACTIVATIONS`, to which `tanh` belongs, makes it an output layer;
+        any other of Keras, such as `relu` or `elu`, a hidden layer.
       batch_norm: on hidden layers, normalize over the batch what goes into the activation.
       dropout: on hidden layers, share of the outputs set to 0 in training.
       initializer: `normal` draws weights from N(0, 0.01²), the series' choice; `he` from a
@@ -49,7 +49,7 @@ def dense(
       ValueError: the initializer is unknown.
     """
     weights = _initial_weights(initializer, seed, name)
-    is_hidden = activation not in OF_OUTPUTS
+    is_hidden = activation not in OUTPUT_ACTIVATIONS
     # As one layer, product and activation run in one pass.
     fused = activation if is_hidden and not batch_norm else None
     outputs = keras.layers.Dense(n_out, fused, kernel_initializer=weights, name=name)(inputs)
@@ -113,7 +113,7 @@ def convolution(
         outputs = keras.layers.Cropping2D(spare, name=f"{name}_crop")(outputs)
     if added is not None:
         outputs = keras.layers.Add(name=f"{name}_added")([outputs, added])
-    if activation in OF_OUTPUTS:
+    if activation in OUTPUT_ACTIVATIONS:
         return _as_output(outputs, activation, name)
     if batch_norm:
         outputs = batch_normalization(f"{name}_batch_norm")(outputs)
@@ -170,35 +170,6 @@ def latent_variable(
     return mean + stddev * noise
 
 
-def add_heads(
-    y: keras.KerasTensor, z: keras.KerasTensor, distance: float, seed: int
-) -> keras.KerasTensor:
-    """Returns the code W_C y + z: the style z around the head of the label y.
-
-    W_C is drawn from N(0, distance²); in training `losses.nearness` drives its columns apart. The
-    kernel of the layer `h_heads`, [n_labels, z_dim], is W_C in units of the distance, so that Adam
-    moves heads as fast as other weights.
-
-    Args:
-      y: class probabilities, symbolic float [batch, n_labels].
-      z: styles, symbolic float [batch, z_dim].
-      distance: the wanted distance between heads.
-      seed: the run's.
-
-    Returns:
-      float32 [batch, z_dim].
-
-    Makhzani et al. 2015, section 7.
-    """
-    weights = keras.initializers.RandomNormal(
-        0.0, 1.0, seed=randomness.initializer_seed(seed, "h_heads")
-    )
-    settings = {"use_bias": False, "kernel_initializer": weights, "dtype": "float32"}
-    heads = keras.layers.Dense(z.shape[-1], name="h_heads", **settings)(y)
-    heads = keras.layers.Rescaling(distance, dtype="float32", name="h_distance")(heads)
-    return keras.layers.Add(dtype="float32", name="h_code")([heads, z])
-
-
 def code_stddev(encoder: keras.Model) -> keras.Model | None:
     """Returns the network of the codes' standard deviations; None if codes are not drawn."""
     found = [layer for layer in encoder.layers if layer.name == "e_latent_stddev_float32"]
@@ -229,12 +200,16 @@ def output_pixels(
 
 
 def _initial_weights(initializer: str, seed: int, name: str) -> keras.Initializer:
-    weights_seed = randomness.initializer_seed(seed, name)
     if initializer == "normal":
-        return keras.initializers.RandomNormal(stddev=0.01, seed=weights_seed)
+        return normal(0.01, seed, name)
     if initializer == "he":
-        return keras.initializers.HeNormal(seed=weights_seed)
+        return keras.initializers.HeNormal(seed=randomness.initializer_seed(seed, name))
     raise ValueError(f"initializer {initializer!r} is not one of {', '.join(INITIALIZERS)}")
+
+
+def normal(stddev: float, seed: int, name: str) -> keras.Initializer:
+    """Returns the initializer that draws the weights of the layer `name` from N(0, stddev²)."""
+    return keras.initializers.RandomNormal(0.0, stddev, randomness.initializer_seed(seed, name))
 
 
 def redraw(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
@@ -256,6 +231,24 @@ def redraw(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
                     dtype=tf.uint32,
                 )
                 generator.state.assign(drawn)
+
+
+def with_same_draws(
+    network: keras.Model, seed: int, step: tf.Tensor
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the network as a function, in training, that drops the same units at every call.
+
+    Args:
+      network: what to call.
+      seed: the run's seed.
+      step: int64 scalar.
+    """
+
+    def call(x: tf.Tensor) -> tf.Tensor:
+        redraw([network], seed, step)
+        return network(x, training=True)
+
+    return call
 
 
 def variables(networks: Iterable[keras.Model], *prefixes: str) -> list[keras.Variable]:

@@ -161,9 +161,14 @@ def virtual_adversarial(
         gradient. Short: the direction in which the label changes most at x itself.
         A label that is nearly one-hot changes nowhere near x; then a long step still tells where.
 
+    A radius of 0 gives 0. Where units are dropped, `classify` must drop the same ones each time, or
+    that would count as a change of the label: see `layers.with_same_draws`.
+
     Miyato et al. 2018, "Virtual adversarial training", section 3. Batch normalization takes its
     statistics from all three passes, those of perturbed images too.
     """
+    if not radius:
+        return tf.constant(0.0)
     logits = tf.stop_gradient(classify(x))
 
     def kl(perturbation: tf.Tensor) -> tf.Tensor:

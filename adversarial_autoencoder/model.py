@@ -1,16 +1,9 @@
 """What a script defines and the loop trains: networks, a train step, what is shown and measured."""
 
+import functools
 from collections.abc import Callable, Sequence
 
-from adversarial_autoencoder import (
-    datasets,
-    inference,
-    layers,
-    losses,
-    optimizers,
-    priors,
-    randomness,
-)
+from adversarial_autoencoder import datasets, inference, layers, optimizers, priors, randomness
 from adversarial_autoencoder.datasets import Dataset, Split
 
 import keras
@@ -26,8 +19,10 @@ class Model(tf.Module):
       NAME: the name of its folder under `Results/`.
       MEASURES: the functions that measure it, see `evaluation`.
       flags: the run's flags.
-      step: the step that is being trained, int64, from 0. The training loop assigns it; schedules
-        of the learning rate read it.
+      dense, encoder_dense: make a layer, as `layers.dense`, with what `--initializer`, `--dropout`
+        and `--seed` say of all layers; in the encoder also `--batch_norm`.
+      step: the step that is being trained, int64, from 0: where the training loop puts it for the
+        schedules of the learning rate, which Keras calls without a step.
       networks: all networks, in the order in which `layers.variables` searches them. Layers that
         act in training alone (dropout) or otherwise (batch normalization) want `training=True` in
         the train step.
@@ -36,7 +31,8 @@ class Model(tf.Module):
       prior: the distribution that codes are fitted to, if there is one.
       classify: images as in `train_step` to class probabilities, float32 [n, n_classes], if the
         model predicts labels. Validation images then choose the epoch to report.
-      cluster: the same of clusters that were found without labels.
+      labels_are_clusters: these labels are clusters, found without the data's labels; no accuracy
+        is counted in training, and none chooses the epoch.
       heads: returns the cluster heads, float32 [n_labels, z_dim], if the prior of the codes is a
         mixture: `--prior` around each head.
       encoder, decoder: Keras models, exported with each checkpoint.
@@ -45,12 +41,14 @@ class Model(tf.Module):
     NAME: str
     MEASURES: Sequence[Callable]
     flags: absl_flags.FlagValues
+    dense: Callable[..., keras.KerasTensor]
+    encoder_dense: Callable[..., keras.KerasTensor]
     step: tf.Variable
     networks: Sequence[keras.Model]
     n_labels: int
     prior: priors.Prior | None = None
     classify: Callable[[tf.Tensor], tf.Tensor] | None = None
-    cluster: Callable[[tf.Tensor], tf.Tensor] | None = None
+    labels_are_clusters: bool = False
     heads: Callable[[], tf.Tensor] | None = None
     encoder: keras.Model
     decoder: keras.Model
@@ -60,6 +58,9 @@ class Model(tf.Module):
         self.flags = flags
         self.n_labels = data.n_classes
         self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name="step")
+        start = {"initializer": flags.initializer, "dropout": flags.dropout, "seed": flags.seed}
+        self.dense = functools.partial(layers.dense, **start)
+        self.encoder_dense = functools.partial(self.dense, batch_norm=flags.batch_norm)
         self._steps_per_epoch = len(data.train) // flags.batch_size
 
     @classmethod
@@ -109,38 +110,25 @@ class Model(tf.Module):
         """
         if not self.flags.noise_stddev:
             return x
-        seed = randomness.stateless_seed(self.flags.seed, purpose, step)
-        return x + self.flags.noise_stddev * randomness.normal(tf.shape(x), seed)
+        noise = randomness.normal(tf.shape(x), self.seed(purpose, step))
+        return x + self.flags.noise_stddev * noise
 
-    def sample_prior(self, n: int, step: tf.Tensor) -> tf.Tensor:
-        """Returns n samples of the prior, float32 [n, z_dim], the same ones for the same step."""
-        return self.prior.sample(n, randomness.stateless_seed(self.flags.seed, "prior", step))
+    def sample_prior(self, n: int, step: tf.Tensor | str) -> tf.Tensor:
+        """Returns n samples of the prior, float32 [n, z_dim], the same ones for the same step.
 
-    def virtual_adversarial_loss(
-        self,
-        classifier: keras.Model,
-        x: tf.Tensor,
-        step: tf.Tensor,
-        xi: float = losses.XI,
-    ) -> tf.Tensor:
-        """Returns `losses.virtual_adversarial` at `--vat_radius`; 0 where that is 0.
+        Outside training what they are for, by name, stands in place of the step: see `seed`.
+        """
+        return self.prior.sample(n, self.seed("prior", step))
+
+    def seed(self, purpose: str, step: tf.Tensor | str) -> tf.Tensor:
+        """Returns the seed of a draw, a function of `--seed`, the draw's purpose and the step.
 
         Args:
-          classifier: images to logits, float32 [batch, n_labels].
-          x: images, float32 [batch, input_dim] in [0, 1].
-          step: int64 scalar.
-          xi: see there.
+          purpose: what is drawn, `prior` for example.
+          step: int64 scalar; outside training what the draw is used for, such as `pictures`, see
+            `randomness.stateless_seed`.
         """
-        if not self.flags.vat_radius:
-            return tf.constant(0.0)
-
-        def logits(x: tf.Tensor) -> tf.Tensor:
-            # The same units are dropped each time, or that would count as a change of the label.
-            layers.redraw([classifier], self.flags.seed, step)
-            return classifier(x, training=True)
-
-        seed = randomness.stateless_seed(self.flags.seed, "adversarial direction", step)
-        return losses.virtual_adversarial(logits, x, seed, self.flags.vat_radius, xi)
+        return randomness.stateless_seed(self.flags.seed, purpose, step)
 
     def encode(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the codes of images, float32 [n, z_dim]; of drawn codes, the mean."""

@@ -40,12 +40,16 @@ WHERE_DATA_LIE = ("dataset", "data_dir")
 # What is given counts, since it changes nothing that is trained (--devices: but for rounding).
 FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every", "devices", "streaming")
 
+# Flags that all scripts had once, at the value without effect: in the flags.txt of older runs.
+FORMER = {"encoder": "deterministic", "pixel_range": "0,1"}
+
 # Weights in the page explorer.html; the first is the default.
 EXPLORERS = ("float16", "int8", "none")
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
-OWN = "This script's own"  # The group of flags in `--help` unless another is given.
+# Groups of flags in `--help`; the second unless another is given.
+NETWORKS, OWN = "Networks", "This script's own"
 
 FOLDERS = ("results_dir", "run")  # Flags in which `~` is the home folder; data have theirs.
 
@@ -138,7 +142,8 @@ def _read_words(
 ) -> None:
     """Sets the flags that the command line gives; raises as `parse`."""
     try:
-        words = join_boolean_words(flagfiles.expand(argv[1:]), flags)
+        words = _without_former(flagfiles.expand(argv[1:]), flags)
+        words = join_boolean_words(words, flags)
     except UserError as error:
         raise CommandLineError(str(error)) from None
     if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(words):
@@ -244,7 +249,9 @@ def names(flags: Flags, name: str, meaning: str, group: str = OWN) -> None:
 
 
 def define_regularization(flags: Flags) -> None:
-    """Defines the flags of the prior, and of the two phases that fit the codes to it."""
+    """Defines the flags of codes that are fitted to a prior: how they are drawn, and its phases."""
+    drawn = "gaussian: codes are drawn"
+    choice(flags, "encoder", "deterministic", layers.ENCODERS, drawn, NETWORKS)
     group = "Regularization"
     choice(flags, "prior", "gaussian", priors.NAMES, "distribution of the codes", group)
     number(
@@ -259,6 +266,12 @@ def define_regularization(flags: Flags) -> None:
     number(
         flags, "generator_rate", 1.0, "the encoder's in this phase, times the learning rate", group
     )
+
+
+def define_pixel_range(flags: Flags) -> None:
+    """Defines the flag of networks whose pixels may also lie in [-1, 1]."""
+    meaning = "of the encoder's input; -1,1: the decoder ends in tanh"
+    choice(flags, "pixel_range", "0,1", layers.PIXEL_RANGES, meaning, NETWORKS)
 
 
 def define_virtual_adversarial(flags: Flags) -> None:
@@ -318,7 +331,8 @@ def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
         stored[name].default = flags.shared_defaults[name]
         stored[name].unparse()
     try:
-        stray = stored([source, *(line for line in lines if line and not line.startswith("#"))])[1:]
+        lines = [line for line in lines if line and not line.startswith("#")]
+        stray = stored([source, *_without_former(lines, flags)])[1:]
     except absl_flags.Error as error:
         raise UserError(f"{source}: {_one_line(error)}") from None
     if stray:
@@ -335,6 +349,12 @@ def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
                 f"({source}): omit the flag, or start a new run"
             )
         given.value = kept.value
+
+
+def _without_former(words: Sequence[str], flags: Flags) -> list[str]:
+    """Omits flags that this script had once and that have no effect at the value given."""
+    former = [f"--{name}={value}" for name, value in FORMER.items() if name not in flags]
+    return [word for word in words if word not in former]
 
 
 def check_prior(flags: Flags) -> None:
@@ -409,11 +429,10 @@ def _define_shared(flags: Flags) -> None:
     size = "height and width to which images of a folder are scaled; 0: as they are"
     integer(flags, "image_size", 0, size, group, least=0, most=1024)
 
-    group = "Networks"
+    group = NETWORKS
     integer(flags, "z_dim", 2, "dimensions of the latent code", group, most=MOST_UNITS)
     integer(flags, "n_l1", 1000, "units of the first hidden layer", group, most=MOST_UNITS)
     integer(flags, "n_l2", 1000, "units of the second hidden layer", group, most=MOST_UNITS)
-    choice(flags, "encoder", "deterministic", layers.ENCODERS, "gaussian: codes are drawn", group)
     boolean(flags, "batch_norm", False, "batch normalization in the encoder", group)
     fraction(
         flags, "dropout", 0.0, "share of all networks' hidden units dropped in training", group
@@ -423,14 +442,6 @@ def _define_shared(flags: Flags) -> None:
         "noise_stddev",
         0.0,
         "standard deviation of the noise on the encoder's input, in training",
-        group,
-    )
-    choice(
-        flags,
-        "pixel_range",
-        "0,1",
-        layers.PIXEL_RANGES,
-        "of the encoder's input; -1,1: the decoder ends in tanh",
         group,
     )
     choice(
@@ -508,10 +519,11 @@ def _one_line(error: absl_flags.Error) -> str:
 
 def _help(description: str | None, flags: Flags, unused: Sequence[str]) -> str:
     lines = [(description or "").strip()]  # `python -OO` drops docstrings.
+    omitted = {"undefok", *unused} | ({"generate"} if "prior" not in flags else set())
     for group, own in flags.flags_by_module_dict().items():
         lines += ["", f"{group}:"]
         for flag in own:
-            if flag.name in ("undefok", *unused):
+            if flag.name in omitted:
                 continue
             default = (flag.default_as_str or "none").strip("'")
             lines += textwrap.wrap(

@@ -13,15 +13,18 @@ from adversarial_autoencoder.system import devices
 import numpy as np
 import tensorflow as tf
 
-# Samples of the prior outside training are those of steps before the first: the discriminator never
-# met them, and no two uses share theirs.
-STEP_OF_PICTURES = -1  # A script's own, which writes it as a number.
-STEPS_OF_CODE_FIT = (-2, -3)
-STEP_OF_GENERATED_IMAGES = -4
-STEP_OF_SAMPLES = -5  # `--generate`.
-STEP_OF_PRIOR = -6  # `--visualize`.
-STEP_OF_EXPLORER = -7
-STEP_OF_PETALS = -8
+# Uses of draws outside training which had a number before they had a name. They keep it, so that
+# measures and pictures repeat; any other name will do for a new use.
+_NUMBERED = (
+    "pictures",
+    "code fit",
+    "code fit, again",
+    "generated images",
+    "samples",
+    "plot of the prior",
+    "explorer",
+    "petals",
+)
 
 
 def _key(seed: int, purpose: str) -> int:
@@ -30,18 +33,28 @@ def _key(seed: int, purpose: str) -> int:
 
 
 def stateless_seed(
-    seed: int, purpose: str, step: int | tf.Tensor = 0, device: int = 0
+    seed: int, purpose: str, step: int | tf.Tensor | str = 0, device: int = 0
 ) -> tf.Tensor:
     """Returns the int64 [2] seed that TensorFlow's `stateless_*` functions take.
 
     Args:
       seed: the run's seed (`--seed`).
       purpose: what the draw is for; two purposes give independent draws.
-      step: the training step, a Python int or an integer scalar tensor.
+      step: the training step, a Python int or an integer scalar tensor; outside training what the
+        draw is used for, by name: then no step of training has it, and no two uses share theirs.
       device: gives each of several devices a seed of its own, below 65536.
     """
+    if isinstance(step, str):
+        step = _before_training(step)
     position = tf.cast(step, tf.int64) * 65536 + tf.cast(device, tf.int64)
     return tf.stack([tf.constant(_key(seed, purpose), tf.int64), position])
+
+
+def _before_training(use: str) -> int:
+    """A step before the first for each use of draws outside training."""
+    if use in _NUMBERED:
+        return -1 - _NUMBERED.index(use)
+    return -1 - len(_NUMBERED) - zlib.crc32(use.encode())
 
 
 def normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:

@@ -27,6 +27,7 @@ import part3_style_content
 import part4_semisupervised
 from adversarial_autoencoder import datasets, losses, optimizers, options, randomness
 from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder.datasets.dataset import labeled_subset
 from adversarial_autoencoder.training import loop as training
 from experiments import clustering, dimensionality_reduction, disentangling_factors
 
@@ -165,7 +166,7 @@ def plain_part4(data, flags):
         classification_adam.apply_gradients(zip(gradients, label_variables, strict=True))
         return autoencoder_loss, gauss_loss, categorical_loss, generator_loss, classification_loss
 
-    labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
+    labeled = labeled_subset(data.train, flags.n_labeled, flags.seed)
     both = tf.data.Dataset.zip((pipeline(data.train, flags), pipeline(labeled, flags)))
     examples = iter(both)
 

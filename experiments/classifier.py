@@ -3,14 +3,14 @@
 The network is part 4's encoder without its code. With `--vat_radius` it also learns from all other
 images, by virtual adversarial training: what that reaches without an autoencoder.
 
-    python experiments/classifier.py --train            trains, into Results/Classifier/
-    python experiments/classifier.py                    draws the newest run's pictures again
+    python experiments/classifier.py --train   trains, into Results/Classifier/
+
+Without --train it loads the newest run and draws its pictures again.
 """
 
-import functools
-
-from adversarial_autoencoder import datasets, layers, losses, measures, model, options, training
-from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder import layers, losses, measures, options, training
+from adversarial_autoencoder.datasets import labeled_batches
+from adversarial_autoencoder.model import Model
 
 import keras
 import tensorflow as tf
@@ -19,14 +19,13 @@ DEFAULTS = dict(
     z_dim=10,
     n_epochs=5,
 )
-UNUSED = ("z_dim", "encoder", "reconstruction_loss", "generate", "visualize")
+UNUSED = ("z_dim", "reconstruction_loss", "generate", "visualize")
 
 
 def classifier(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to the labels' logits [batch, n_classes]."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.input_pixels(x, flags.pixel_range)
-    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     logits = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:
@@ -34,7 +33,7 @@ def classifier(dense, data, flags):
     return keras.Model(x, logits, name="classifier")
 
 
-class Classifier(model.Model):
+class Classifier(Model):
     """The network, its optimizer, and what is shown and measured of it."""
 
     NAME = "Classifier"
@@ -44,19 +43,12 @@ class Classifier(model.Model):
 
     def __init__(self, data, flags):
         super().__init__(data, flags)
-        labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
-        self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
+        self.labeled = labeled_batches(data, flags.n_labeled, flags.batch_size, flags.seed)
 
-        dense = functools.partial(
-            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
-        )
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
-        self.classifier = classifier(encoder_dense, data, flags)
+        self.classifier = classifier(self.encoder_dense, data, flags)
         self.encoder = self.classifier  # In TensorBoard's projector its logits stand for codes.
 
-        self.networks = [
-            self.classifier,
-        ]
+        self.networks = [self.classifier]
         self.classifier_variables = layers.variables(self.networks, "e_")
 
         self.classifier_optimizer = self.adam(self.classifier_variables)
@@ -69,7 +61,10 @@ class Classifier(model.Model):
         with tf.GradientTape() as tape:
             logits = self.classifier(x_noisy, training=True)
             classification_loss = losses.classification(y_labeled, logits)
-            classification_loss += self.virtual_adversarial_loss(self.classifier, x, step)
+            classify = layers.with_same_draws(self.classifier, self.flags.seed, step)
+            seed = self.seed("adversarial direction", step)
+            radius = self.flags.vat_radius
+            classification_loss += losses.virtual_adversarial(classify, x, seed, radius)
         gradients = tape.gradient(classification_loss, self.classifier_variables)
         self.classifier_optimizer.apply(gradients)
 

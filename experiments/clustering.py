@@ -5,23 +5,13 @@ that look alike (Makhzani et al. 2015, section 6). `--vat_radius` adds virtual a
 (Miyato et al. 2018). True labels are looked at by the measures alone.
 
     python experiments/clustering.py --train   trains, into Results/Clustering/
-    python experiments/clustering.py           loads the newest run and draws its pictures again
+
+Without --train it loads the newest run and draws its pictures again.
 """
 
-import functools
-
-from adversarial_autoencoder import (
-    datasets,
-    layers,
-    losses,
-    measures,
-    model,
-    options,
-    pictures,
-    priors,
-    randomness,
-    training,
-)
+from adversarial_autoencoder import layers, losses, measures, options, pictures, priors, training
+from adversarial_autoencoder.datasets import as_classes
+from adversarial_autoencoder.model import Model
 
 import keras
 import tensorflow as tf
@@ -44,8 +34,7 @@ def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to class probabilities and codes [batch, z_dim];
     beside it the classifier, of the same layers: images to the labels' logits."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.input_pixels(x, flags.pixel_range)
-    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     logits = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
@@ -62,7 +51,7 @@ def decoder(dense, data, flags):
     hidden = keras.layers.Concatenate()([y, z])
     hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    x = dense(hidden, data.input_dim, "d_output", "sigmoid")
     return keras.Model([y, z], x, name="decoder")
 
 
@@ -84,7 +73,7 @@ def label_discriminator(dense, data, flags):
     return keras.Model(y, dense(hidden, 1, "dl_output"), name="label_discriminator")
 
 
-class AdversarialAutoencoder(model.Model):
+class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Clustering"
@@ -95,25 +84,17 @@ class AdversarialAutoencoder(model.Model):
     ]
 
     def __init__(self, data, flags):
-        data = datasets.as_classes(data, flags.n_clusters)
+        data = as_classes(data, flags.n_clusters)
         super().__init__(data, flags)
         self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
+        self.labels_are_clusters = True
 
-        dense = functools.partial(
-            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
-        )
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
-        self.encoder, self.classifier = encoder(encoder_dense, data, flags)
-        self.decoder = decoder(dense, data, flags)
-        self.discriminator = discriminator(dense, data, flags)
-        self.label_discriminator = label_discriminator(dense, data, flags)
+        self.encoder, self.classifier = encoder(self.encoder_dense, data, flags)
+        self.decoder = decoder(self.dense, data, flags)
+        self.discriminator = discriminator(self.dense, data, flags)
+        self.label_discriminator = label_discriminator(self.dense, data, flags)
 
-        self.networks = [
-            self.encoder,
-            self.decoder,
-            self.discriminator,
-            self.label_discriminator,
-        ]
+        self.networks = [self.encoder, self.decoder, self.discriminator, self.label_discriminator]
         self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
         self.discriminator_variables = layers.variables(self.networks, "dc_")
         self.label_discriminator_variables = layers.variables(self.networks, "dl_")
@@ -144,9 +125,8 @@ class AdversarialAutoencoder(model.Model):
             y, z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
-            logits = self.discriminator(
-                [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)], training=True
-            )
+            both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
+            logits = self.discriminator(both, training=True)
             discriminator_loss = losses.discriminator(*tf.split(logits, 2))
         gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
         self.discriminator_optimizer.apply(gradients)
@@ -165,7 +145,10 @@ class AdversarialAutoencoder(model.Model):
             generator_loss = losses.generator(logits)
             logits = self.label_discriminator(y, training=True)
             generator_loss += losses.generator(logits)
-            vat_loss = self.virtual_adversarial_loss(self.classifier, x, step, self.flags.vat_xi)
+            classify = layers.with_same_draws(self.classifier, self.flags.seed, step)
+            seed = self.seed("adversarial direction", step)
+            radius, xi = self.flags.vat_radius, self.flags.vat_xi
+            vat_loss = losses.virtual_adversarial(classify, x, seed, radius, xi)
             generator_loss += self.flags.vat_weight * vat_loss
             generator_loss += self.flags.balance_weight * losses.imbalance(y)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
@@ -180,13 +163,12 @@ class AdversarialAutoencoder(model.Model):
         }
 
     def sample_label_prior(self, n, step):
-        seed = randomness.stateless_seed(self.flags.seed, "prior of labels", step)
-        return priors.categorical(n, self.flags.n_clusters, seed)
+        return priors.categorical(n, self.n_labels, self.seed("prior of labels", step))
 
     def encode(self, x):
         return self.encoder(x)[1]
 
-    def cluster(self, x):
+    def classify(self, x):
         return self.encoder(x)[0]
 
     def reconstruct(self, x, y):
@@ -199,7 +181,7 @@ class AdversarialAutoencoder(model.Model):
         return {
             "Encoder Gauss Distribution": self.draw_codes(x),
             "Real Gauss Distribution": self.sample_prior(len(x), step),
-            "Encoder Categorical Distribution": self.cluster(x),
+            "Encoder Categorical Distribution": self.classify(x),
             "Real Categorical Distribution": self.sample_label_prior(len(x), step),
         }
 

@@ -5,24 +5,13 @@ section 7). In two dimensions it is a map with an island for each label, known o
 `--n_clusters=20`, made up. `--vat_radius` adds virtual adversarial training (Miyato et al. 2018).
 
     python experiments/dimensionality_reduction.py --train   trains, into Results/Dimensionality/
-    python experiments/dimensionality_reduction.py           draws the newest run's pictures again
+
+Without --train it loads the newest run and draws its pictures again.
 """
 
-import functools
-
-from adversarial_autoencoder import (
-    datasets,
-    layers,
-    losses,
-    measures,
-    model,
-    options,
-    pictures,
-    priors,
-    randomness,
-    training,
-)
-from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder import layers, losses, measures, options, pictures, priors, training
+from adversarial_autoencoder.datasets import as_classes, labeled_batches
+from adversarial_autoencoder.model import Model
 
 import keras
 import tensorflow as tf
@@ -45,16 +34,23 @@ def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to class probabilities and codes [batch, z_dim];
     beside it, of the same layers: images to class probabilities and styles, and to the logits."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.input_pixels(x, flags.pixel_range)
-    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     logits = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
         logits = layers.batch_normalization("e_label_batch_norm", "float32")(logits)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
-    code = layers.add_heads(y, z, flags.head_distance, flags.seed)
+    code = add_heads(y, z, flags)
     return [keras.Model(x, outputs) for outputs in ([y, code], [y, z], logits)]
+
+
+def add_heads(y, z, flags):
+    """Class probabilities y and styles z to codes W_C y + z; the kernel is W_C / head_distance."""
+    start = {"use_bias": False, "kernel_initializer": layers.normal(1.0, flags.seed, "h_heads")}
+    heads = keras.layers.Dense(flags.z_dim, dtype="float32", name="h_heads", **start)(y)
+    heads = keras.layers.Rescaling(flags.head_distance, dtype="float32", name="h_distance")(heads)
+    return keras.layers.Add(dtype="float32", name="h_code")([heads, z])
 
 
 def decoder(dense, data, flags):
@@ -62,7 +58,7 @@ def decoder(dense, data, flags):
     z = keras.Input([flags.z_dim], name="z")
     hidden = dense(z, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    x = dense(hidden, data.input_dim, "d_output", "sigmoid")
     return keras.Model(z, x, name="decoder")
 
 
@@ -84,7 +80,7 @@ def label_discriminator(dense, data, flags):
     return keras.Model(y, dense(hidden, 1, "dl_output"), name="label_discriminator")
 
 
-class AdversarialAutoencoder(model.Model):
+class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Dimensionality"
@@ -96,29 +92,20 @@ class AdversarialAutoencoder(model.Model):
 
     def __init__(self, data, flags):
         if flags.n_clusters:
-            data = datasets.as_classes(data, flags.n_clusters)
-            self.cluster, self.classify = self.classify, None
+            data = as_classes(data, flags.n_clusters)
         super().__init__(data, flags)
         self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
+        self.labels_are_clusters = flags.n_clusters > 0
         if not flags.n_clusters:
-            labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
-            self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
+            self.labeled = labeled_batches(data, flags.n_labeled, flags.batch_size, flags.seed)
 
-        dense = functools.partial(
-            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
-        )
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
-        self.encoder, self.labels_and_styles, self.classifier = encoder(encoder_dense, data, flags)
-        self.decoder = decoder(dense, data, flags)
-        self.discriminator = discriminator(dense, data, flags)
-        self.label_discriminator = label_discriminator(dense, data, flags)
+        encoders = encoder(self.encoder_dense, data, flags)
+        self.encoder, self.labels_and_styles, self.classifier = encoders
+        self.decoder = decoder(self.dense, data, flags)
+        self.discriminator = discriminator(self.dense, data, flags)
+        self.label_discriminator = label_discriminator(self.dense, data, flags)
 
-        self.networks = [
-            self.encoder,
-            self.decoder,
-            self.discriminator,
-            self.label_discriminator,
-        ]
+        self.networks = [self.encoder, self.decoder, self.discriminator, self.label_discriminator]
         self.autoencoder_variables = layers.variables(self.networks, "e_", "h_", "d_")
         self.discriminator_variables = layers.variables(self.networks, "dc_")
         self.label_discriminator_variables = layers.variables(self.networks, "dl_")
@@ -150,11 +137,10 @@ class AdversarialAutoencoder(model.Model):
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
             y, z = self.labels_and_styles(x_noisy, training=True)
-        z_prior = self.sample_styles(len(x), step)
+        z_prior = super().sample_prior(len(x), step)  # Styles.
         with tf.GradientTape() as tape:
-            logits = self.discriminator(
-                [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)], training=True
-            )
+            both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
+            logits = self.discriminator(both, training=True)
             discriminator_loss = losses.discriminator(*tf.split(logits, 2))
         gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
         self.discriminator_optimizer.apply(gradients)
@@ -173,7 +159,10 @@ class AdversarialAutoencoder(model.Model):
             generator_loss = losses.generator(logits)
             logits = self.label_discriminator(y, training=True)
             generator_loss += losses.generator(logits)
-            vat_loss = self.virtual_adversarial_loss(self.classifier, x, step, self.flags.vat_xi)
+            classify = layers.with_same_draws(self.classifier, self.flags.seed, step)
+            seed = self.seed("adversarial direction", step)
+            radius, xi = self.flags.vat_radius, self.flags.vat_xi
+            vat_loss = losses.virtual_adversarial(classify, x, seed, radius, xi)
             generator_loss += self.flags.vat_weight * vat_loss
             generator_loss += self.flags.balance_weight * losses.imbalance(y)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
@@ -204,14 +193,10 @@ class AdversarialAutoencoder(model.Model):
         return self.flags.head_distance * self.encoder.get_layer("h_heads").kernel
 
     def sample_prior(self, n, step):
-        return self.sample_label_prior(n, step) @ self.heads() + self.sample_styles(n, step)
-
-    def sample_styles(self, n, step):
-        return super().sample_prior(n, step)
+        return self.sample_label_prior(n, step) @ self.heads() + super().sample_prior(n, step)
 
     def sample_label_prior(self, n, step):
-        seed = randomness.stateless_seed(self.flags.seed, "prior of labels", step)
-        return priors.categorical(n, self.n_labels, seed)
+        return priors.categorical(n, self.n_labels, self.seed("prior of labels", step))
 
     def encode(self, x):
         return self.encoder(x)[1]
@@ -226,7 +211,7 @@ class AdversarialAutoencoder(model.Model):
         return {
             "Encoder Gauss Distribution": self.draw_codes(x),
             "Real Gauss Distribution": self.sample_prior(len(x), step),
-            "Encoder Categorical Distribution": self.encoder(x)[0],
+            "Encoder Categorical Distribution": self.classify(x),
             "Real Categorical Distribution": self.sample_label_prior(len(x), step),
         }
 

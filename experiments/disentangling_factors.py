@@ -6,9 +6,10 @@ s, and each is still reconstructed. Where two images of different things swap s 
 the result should look like; a discriminator that gets the label of s asks that it look like an
 image of that label, so z cannot carry the label. Mathieu et al. 2016, section 4 and algorithm 1.
 
-    python experiments/disentangling_factors.py --train     trains, into Results/Disentangling/
-    python experiments/disentangling_factors.py             draws the newest run's pictures again
+    python experiments/disentangling_factors.py --train   trains, into Results/Disentangling/
     python experiments/disentangling_factors.py --train --dataset=glyphs_letters --unseen=A,G,R
+
+Without --train it loads the newest run and draws its pictures again.
 """
 
 import functools
@@ -44,7 +45,7 @@ DEFAULTS = dict(
     learning_rate_drops="8,10",
     beta1=0.5,
 )
-UNUSED = ("n_l1", "n_l2", "encoder", "dropout", "generate", "visualize", "streaming")
+UNUSED = ("n_l1", "n_l2", "dropout", "generate", "visualize", "streaming")
 
 # Side of the kernel, planes in multiples of --n_filters, stride; the supplement's two sizes.
 CONVOLUTIONS = {
@@ -226,9 +227,8 @@ class AdversarialAutoencoder(model.Model):
             )
         self.triplets = Triplets(data, self.training_images(data), flags.batch_size, flags.seed)
         start = {"initializer": flags.initializer, "seed": flags.seed}
-        dense = functools.partial(layers.dense, **start)
         convolution = functools.partial(layers.convolution, batch_norm=flags.batch_norm, **start)
-        own = (dense, convolution, data, flags)
+        own = (self.dense, convolution, data, flags)
         self.pretraining_steps, self.specified = 0, None
         if flags.pretraining_epochs:  # The two-step variant.
             per_epoch = batches.steps_per_epoch(data, flags.batch_size)
@@ -241,7 +241,7 @@ class AdversarialAutoencoder(model.Model):
 
         self.networks = [self.encoder, self.decoder, self.discriminator]
         if self.specified or flags.classification_weight:
-            self.classifier = identity_classifier(dense, data, flags)
+            self.classifier = identity_classifier(self.dense, data, flags)
             self.networks.append(self.classifier)
         prefixes = ("e_", "d_", "c_") if flags.classification_weight else ("e_", "d_")
         self.autoencoder_variables = layers.variables(self.networks, *prefixes)
@@ -395,8 +395,7 @@ class AdversarialAutoencoder(model.Model):
         return dict.fromkeys([*names, "Classification Loss"], tf.constant(0.0)) | found
 
     def sample_prior(self, n, step, purpose="prior"):
-        seed = randomness.stateless_seed(self.flags.seed, purpose, step)
-        return randomness.normal([n, self.flags.z_dim], seed)
+        return randomness.normal([n, self.flags.z_dim], self.seed(purpose, step))
 
     def encode(self, x):
         return self.encoder(x)[1]
@@ -443,7 +442,7 @@ class AdversarialAutoencoder(model.Model):
         def nearest(codes):
             return formulas.neighbours(codes, rows, NEIGHBOURS).ravel()
 
-        new = self.sample_prior(NEIGHBOURS * n, -1).numpy()
+        new = self.sample_prior(NEIGHBOURS * n, "pictures").numpy()
         return {
             "swaps": self.swaps(data, s, z, x),
             "interpolation": self.interpolation(data, s[[0, -1]], z[[0, -1]], x[[0, -1]]),
@@ -474,6 +473,7 @@ class AdversarialAutoencoder(model.Model):
 
 def define_flags(flags):
     weight = functools.partial(options.nonnegative, flags)
+    options.define_pixel_range(flags)
     options.integer(flags, "s_dim", 16, "dimensions of the code s")
     options.choice(
         flags, "model_size", "small", tuple(CONVOLUTIONS), "small: 3 convolutions, big: 6"

@@ -4,25 +4,15 @@ Part 2, and the discriminator also gets the label of each code; it compares the 
 sample from the component of that class. For an image whose label is hidden the sample is drawn from
 the whole prior. Makhzani et al. 2015, section 2.3, figures 3 and 4.
 
-    python experiments/label_regularized_aae.py --train     trains, into Results/Label_Regularized/
-    python experiments/label_regularized_aae.py             draws the newest run's pictures again
+    python experiments/label_regularized_aae.py --train   trains, into Results/Label_Regularized/
     python experiments/label_regularized_aae.py --train --prior=swiss_roll --n_labeled=0
+
+Without --train it loads the newest run and draws its pictures again.
 """
 
-import functools
-
-from adversarial_autoencoder import (
-    datasets,
-    layers,
-    losses,
-    measures,
-    model,
-    options,
-    pictures,
-    priors,
-    randomness,
-    training,
-)
+from adversarial_autoencoder import layers, losses, measures, options, pictures, priors, training
+from adversarial_autoencoder.datasets import hide_labels
+from adversarial_autoencoder.model import Model
 
 import keras
 import numpy as np
@@ -83,7 +73,7 @@ def measure_petals(model, data, judge):
     z = model.draw_codes(data.test.images)
     own, moments = petal_moments(model, z, data.test.labels)
     labels = np.arange(100_000) % data.n_classes
-    prior = model.sample_prior(len(labels), randomness.STEP_OF_PETALS, labels).numpy()
+    prior = model.sample_prior(len(labels), "petals", labels).numpy()
     own_of_prior, moments_of_prior = petal_moments(model, prior, labels)
     metrics = {
         "petal_accuracy": float(own.mean()),
@@ -109,7 +99,7 @@ def petal_moments(model, z, labels):
     return own, np.array([[p.mean(0), p.real.std(0), p.imag.std(0)] for p in petals])
 
 
-class AdversarialAutoencoder(model.Model):
+class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Label_Regularized"
@@ -122,23 +112,13 @@ class AdversarialAutoencoder(model.Model):
     def __init__(self, data, flags):
         super().__init__(data, flags)
         self.prior = priors.make(flags.prior, flags.z_dim, n_components=data.n_classes)
-        self.train_images = datasets.hide_labels(
-            data.train, flags.n_labeled, data.n_classes, flags.seed
-        )
+        self.train_images = hide_labels(data.train, flags.n_labeled, data.n_classes, flags.seed)
 
-        dense = functools.partial(
-            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
-        )
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
-        self.encoder = encoder(encoder_dense, data, flags)
-        self.decoder = decoder(dense, data, flags)
-        self.discriminator = discriminator(dense, data, flags)
+        self.encoder = encoder(self.encoder_dense, data, flags)
+        self.decoder = decoder(self.dense, data, flags)
+        self.discriminator = discriminator(self.dense, data, flags)
 
-        self.networks = [
-            self.encoder,
-            self.decoder,
-            self.discriminator,
-        ]
+        self.networks = [self.encoder, self.decoder, self.discriminator]
         self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
         self.discriminator_variables = layers.variables(self.networks, "dc_")
         self.encoder_variables = layers.variables(self.networks, "e_")
@@ -172,9 +152,8 @@ class AdversarialAutoencoder(model.Model):
             z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step, tf.argmax(y, axis=1))
         with tf.GradientTape() as tape:
-            logits = self.discriminator(
-                [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)], training=True
-            )
+            both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
+            logits = self.discriminator(both, training=True)
             discriminator_loss = losses.discriminator(*tf.split(logits, 2))
         gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
         self.discriminator_optimizer.apply(gradients)
@@ -194,8 +173,7 @@ class AdversarialAutoencoder(model.Model):
 
     def sample_prior(self, n, step, labels=None):
         """From the component of each label, int [n]; n_classes, or no labels: from all of them."""
-        seed = randomness.stateless_seed(self.flags.seed, "prior", step)
-        return self.prior.sample(n, seed, labels)
+        return self.prior.sample(n, self.seed("prior", step), labels)
 
     def decode(self, z, y):
         return self.decoder(z)
@@ -226,6 +204,7 @@ class AdversarialAutoencoder(model.Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
+    options.define_pixel_range(flags)
     options.integer(flags, "n_labeled", 10000, "images whose label is used; 0: all", least=0)
 
 

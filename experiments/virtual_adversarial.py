@@ -4,24 +4,13 @@ The predicted label should stay the same where an image is perturbed a little, i
 changes it most. The classification phase learns this from all images.
 
     python experiments/virtual_adversarial.py --train   trains, into Results/Virtual_Adversarial/
-    python experiments/virtual_adversarial.py           draws the newest run's pictures again
+
+Without --train it loads the newest run and draws its pictures again.
 """
 
-import functools
-
-from adversarial_autoencoder import (
-    datasets,
-    layers,
-    losses,
-    measures,
-    model,
-    options,
-    pictures,
-    priors,
-    randomness,
-    training,
-)
-from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder import layers, losses, measures, options, pictures, priors, training
+from adversarial_autoencoder.datasets import labeled_batches
+from adversarial_autoencoder.model import Model
 
 import keras
 import tensorflow as tf
@@ -45,8 +34,7 @@ def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to class probabilities and codes [batch, z_dim];
     beside it the classifier, of the same layers: images to the labels' logits."""
     x = keras.Input([data.input_dim], name="x")
-    hidden = layers.input_pixels(x, flags.pixel_range)
-    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
+    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     logits = dense(hidden, data.n_classes, "e_label")
     if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
@@ -63,7 +51,7 @@ def decoder(dense, data, flags):
     hidden = keras.layers.Concatenate()([y, z])
     hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
-    x = layers.output_pixels(dense, hidden, data.input_dim, flags.pixel_range)
+    x = dense(hidden, data.input_dim, "d_output", "sigmoid")
     return keras.Model([y, z], x, name="decoder")
 
 
@@ -85,7 +73,7 @@ def label_discriminator(dense, data, flags):
     return keras.Model(y, dense(hidden, 1, "dl_output"), name="label_discriminator")
 
 
-class AdversarialAutoencoder(model.Model):
+class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Virtual_Adversarial"
@@ -100,24 +88,14 @@ class AdversarialAutoencoder(model.Model):
     def __init__(self, data, flags):
         super().__init__(data, flags)
         self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
-        labeled = datasets.labeled_subset(data.train, flags.n_labeled, flags.seed)
-        self.labeled = batches.Batches(labeled, data.n_classes, flags.batch_size, flags.seed)
+        self.labeled = labeled_batches(data, flags.n_labeled, flags.batch_size, flags.seed)
 
-        dense = functools.partial(
-            layers.dense, initializer=flags.initializer, dropout=flags.dropout, seed=flags.seed
-        )
-        encoder_dense = functools.partial(dense, batch_norm=flags.batch_norm)
-        self.encoder, self.classifier = encoder(encoder_dense, data, flags)
-        self.decoder = decoder(dense, data, flags)
-        self.discriminator = discriminator(dense, data, flags)
-        self.label_discriminator = label_discriminator(dense, data, flags)
+        self.encoder, self.classifier = encoder(self.encoder_dense, data, flags)
+        self.decoder = decoder(self.dense, data, flags)
+        self.discriminator = discriminator(self.dense, data, flags)
+        self.label_discriminator = label_discriminator(self.dense, data, flags)
 
-        self.networks = [
-            self.encoder,
-            self.decoder,
-            self.discriminator,
-            self.label_discriminator,
-        ]
+        self.networks = [self.encoder, self.decoder, self.discriminator, self.label_discriminator]
         self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
         self.discriminator_variables = layers.variables(self.networks, "dc_")
         self.label_discriminator_variables = layers.variables(self.networks, "dl_")
@@ -150,9 +128,8 @@ class AdversarialAutoencoder(model.Model):
             y, z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
-            logits = self.discriminator(
-                [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)], training=True
-            )
+            both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
+            logits = self.discriminator(both, training=True)
             discriminator_loss = losses.discriminator(*tf.split(logits, 2))
         gradients = tape.gradient(discriminator_loss, self.discriminator_variables)
         self.discriminator_optimizer.apply(gradients)
@@ -185,7 +162,10 @@ class AdversarialAutoencoder(model.Model):
             with tf.GradientTape() as tape:
                 logits = self.classifier(x_noisy, training=True)
                 classification_loss = losses.classification(y_labeled, logits)
-                classification_loss += self.virtual_adversarial_loss(self.classifier, x_vat, step)
+                classify = layers.with_same_draws(self.classifier, self.flags.seed, step)
+                seed = self.seed("adversarial direction", step)
+                radius = self.flags.vat_radius
+                classification_loss += losses.virtual_adversarial(classify, x_vat, seed, radius)
             gradients = tape.gradient(classification_loss, self.classifier_variables)
             self.classifier_optimizer.apply(gradients)
 
@@ -198,8 +178,7 @@ class AdversarialAutoencoder(model.Model):
         }
 
     def sample_label_prior(self, n, step):
-        seed = randomness.stateless_seed(self.flags.seed, "prior of labels", step)
-        return priors.categorical(n, self.labeled.n_classes, seed)
+        return priors.categorical(n, self.n_labels, self.seed("prior of labels", step))
 
     def encode(self, x):
         return self.encoder(x)[1]
@@ -224,11 +203,10 @@ class AdversarialAutoencoder(model.Model):
     def pictures(self, data):
         """Ten styles (rows) as each class (columns): drawn from the prior, and of test images."""
         x, y = data.test_examples(10)
+        sources = [x, self.reconstruct(x, y)]
         return {
-            "styles_from_prior": pictures.styles(self, data, self.sample_prior(10, step=-1)),
-            "styles_from_test": pictures.styles(
-                self, data, self.encode(x), sources=[x, self.reconstruct(x, y)]
-            ),
+            "styles_from_prior": pictures.styles(self, data, self.sample_prior(10, "pictures")),
+            "styles_from_test": pictures.styles(self, data, self.encode(x), sources),
         }
 
 

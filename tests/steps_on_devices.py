@@ -40,7 +40,9 @@ class SGD(optimizers.GradientAveraging, keras.optimizers.SGD):
 def build(dataset, name, strategy, optimizer):
     script = importlib.import_module(name)
     model_class = next(
-        c for c in vars(script).values() if isinstance(c, type) and issubclass(c, models.Model)
+        value
+        for value in vars(script).values()
+        if isinstance(value, type) and value in models.Model.__subclasses__()
     )
     sizes = ["--n_l1=8", "--n_l2=8", f"--batch_size={BATCH_SIZE}", f"--dataset={dataset}"]
     words = [*sizes, "--noise_stddev=0.3", "--learning_rate=0.01"]

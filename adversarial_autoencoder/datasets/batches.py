@@ -4,7 +4,12 @@ import concurrent.futures
 
 from adversarial_autoencoder import randomness
 from adversarial_autoencoder.datasets import streaming
-from adversarial_autoencoder.datasets.dataset import Dataset, Split, network_inputs
+from adversarial_autoencoder.datasets.dataset import (
+    Dataset,
+    Split,
+    labeled_subset,
+    network_inputs,
+)
 from adversarial_autoencoder.system import devices
 from adversarial_autoencoder.system.errors import UserError
 
@@ -151,3 +156,12 @@ class StreamedBatches(Batches):
         images = np.pad(images, [(0, n - len(chosen)), (0, 0)])
         labels = np.pad(self.labels.numpy()[chosen], (0, n - len(chosen)))
         return tf.constant(step, tf.int64), tf.constant(images), tf.constant(labels)
+
+
+def labeled_batches(data: Dataset, n_labeled: int, batch_size: int, seed: int) -> Batches:
+    """Returns batches of those training images whose labels may be used.
+
+    Args, and what is raised: see `labeled_subset`.
+    """
+    labeled = labeled_subset(data.train, n_labeled, seed)
+    return Batches(labeled, data.n_classes, batch_size, seed)

@@ -13,7 +13,7 @@ import os
 import zlib
 from collections.abc import Sequence
 
-from adversarial_autoencoder import inference, priors, randomness
+from adversarial_autoencoder import inference, priors
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.explorer import convert, sheet
 from adversarial_autoencoder.explorer.convert import DoesNotFit, Network
@@ -56,7 +56,7 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
     codes = inference.encode(model.encode, test.images)
     samples = codes[:0]
     if "prior" in model.flags:
-        samples = np.asarray(model.sample_prior(PRIOR_SAMPLES, randomness.STEP_OF_EXPLORER))
+        samples = np.asarray(model.sample_prior(PRIOR_SAMPLES, "explorer"))
     reach = _reach(model, codes)
     weights = _Weights(kind)
     described = shared | {
@@ -144,14 +144,13 @@ def _networks(model: Model, data: Dataset) -> tuple[Network, Network]:
     outputs = [np.asarray(output) for output in tf.nest.flatten(model.encoder(x))]
     z = model.encode(x)
     wanted = [_same(outputs, z, "encode")]
-    predict = model.classify or model.cluster
     # The bars of probabilities stand beside images with each label; the map has neither.
     if (
-        predict is not None
+        model.classify is not None
         and len(outputs) > 1
         and (len(model.decoder.inputs) == 2 or z.shape[1] == 2)
     ):
-        wanted.append(_same(outputs, predict(x), "classify"))
+        wanted.append(_same(outputs, model.classify(x), "classify"))
     encoder = convert.convert(model.encoder, wanted)
     decoder = convert.convert(model.decoder)
     if decoder.n_inputs > 2 or decoder.sizes[decoder.n_inputs - 1] != z.shape[1]:

@@ -8,7 +8,6 @@ Random draws are the same every time.
 
 from collections.abc import Mapping
 
-from adversarial_autoencoder import randomness
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.inference import classify, encode, generate
 from adversarial_autoencoder.measures import clusters, formulas, probes, style_transfer
@@ -52,8 +51,8 @@ def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     The likelihood: Makhzani et al. 2015, section 3. The energy distance: Székely and Rizzo 2013.
     """
     z = model.draw_codes(data.test.images)
-    steps = randomness.STEPS_OF_CODE_FIT
-    prior, prior_again = (model.sample_prior(len(z), step).numpy() for step in steps)
+    uses = ("code fit", "code fit, again")
+    prior, prior_again = (model.sample_prior(len(z), use).numpy() for use in uses)
     x, _ = _generate_evenly(model, data)
     return formulas.code_fit(z, prior, prior_again) | formulas.parzen_log_likelihood(
         x, data.validation.images, data.test.images
@@ -133,11 +132,11 @@ def measure_clusters(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     Validation images give each cluster its label.
 
     Args:
-      model: with `cluster(x)`, cluster probabilities.
+      model: with `classify(x)`, cluster probabilities.
       data: its data set.
       judge: see the module's docstring.
     """
-    validation, test = (encode(model.cluster, s.images) for s in (data.validation, data.test))
+    validation, test = (encode(model.classify, s.images) for s in (data.validation, data.test))
     return clusters.clustering(validation, data.validation.labels, test, data.test.labels)
 
 
@@ -145,8 +144,8 @@ def measure_map(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns the error of the labels, or of clusters, and how well codes alone tell the label.
 
     Args:
-      model: as for `measure_codes`, with `heads()`, the cluster heads, float [n, z_dim]; and with
-        `classify(x)`, or `cluster(x)` where it found clusters without labels.
+      model: as for `measure_codes`, with `heads()`, the cluster heads, float [n, z_dim], and
+        `classify(x)`.
       data: its data set.
       judge: see the module's docstring.
 
@@ -154,7 +153,7 @@ def measure_map(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
       As `measure_classification` or `measure_clusters`; `nearest_neighbour_error` of test codes
       among training codes; `head_distance`, the smallest between two heads.
     """
-    measure = measure_clusters if model.classify is None else measure_classification
+    measure = measure_clusters if model.labels_are_clusters else measure_classification
     z, z_test = (model.draw_codes(split.images) for split in (data.train, data.test))
     return (
         measure(model, data, judge)
@@ -167,7 +166,7 @@ def _generate_evenly(model: tf.Module, data: Dataset) -> tuple[np.ndarray, np.nd
     """Images generated from the prior, flat [n, input_dim], and their labels, each as often."""
     labels = np.arange(N_GENERATED) % model.n_labels
     y = np.eye(model.n_labels, dtype=np.float32)[labels]
-    z = model.sample_prior(N_GENERATED, randomness.STEP_OF_GENERATED_IMAGES).numpy()
+    z = model.sample_prior(N_GENERATED, "generated images").numpy()
     return generate(model.decode, z, y), labels
 
 

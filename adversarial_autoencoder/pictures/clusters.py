@@ -19,13 +19,13 @@ def draw_clusters(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """Returns the pictures of a model's clusters by name, uint8 [height, width, channels].
 
     Args:
-      model: with `cluster(x)`, cluster probabilities (without them nothing is drawn), and
-        `decode(z, y)`.
+      model: with `classify(x)`, cluster probabilities, and `decode(z, y)`; nothing is drawn where
+        its labels are not clusters.
       data: its data set; test images are shown.
     """
-    if model.cluster is None:
+    if not model.labels_are_clusters:
         return {}
-    found = np.argmax(inference.encode(model.cluster, data.test.images), axis=1)
+    found = np.argmax(inference.encode(model.classify, data.test.images), axis=1)
     counts = table(found, data.test.labels, model.n_labels)
     return {
         "clusters": rows(model, data, found),

@@ -1,6 +1,6 @@
 """Which pictures a model has: its own, and those that any model of its kind has."""
 
-from adversarial_autoencoder import inference, priors, randomness
+from adversarial_autoencoder import inference, priors
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.model import Model
 from adversarial_autoencoder.pictures import grids, plots
@@ -22,7 +22,7 @@ def usual(model: Model, data: Dataset, at_end: bool = False) -> dict[str, np.nda
       at_end: training has ended: also which test images are predicted wrongly.
     """
     found = model.pictures(data)
-    if at_end and model.classify is not None:
+    if at_end and model.classify is not None and not model.labels_are_clusters:
         found |= _predicted_labels(model, data)
     if model.flags.z_dim == 2:
         found |= _codes(model, data)
@@ -71,7 +71,7 @@ def _prior(model: Model) -> dict[str, np.ndarray]:
     """Samples of the prior, coloured by component: what codes should look like."""
     if model.prior is None:
         return {}
-    z = model.sample_prior(10_000, randomness.STEP_OF_PRIOR).numpy()
+    z = model.sample_prior(10_000, "plot of the prior").numpy()
     labels, names = np.zeros(len(z), int), ["prior"]
     if isinstance(model.prior, priors.Mixture):
         labels = model.prior.nearest_component(z).numpy()
@@ -85,7 +85,7 @@ def _samples(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     n_columns = min(n_columns, grids.MOST_CLASSES) if _takes_labels(model) else SHEET
     n = SHEET * n_columns
     y = tf.one_hot(np.arange(n) % n_columns % model.n_labels, model.n_labels)
-    x = model.decode(model.sample_prior(n, randomness.STEP_OF_SAMPLES), y)
+    x = model.decode(model.sample_prior(n, "samples"), y)
     samples = grids.grid(data.as_images(x), n_columns)
     if _takes_labels(model):
         samples = grids.say_how_many(samples, min(n_columns, model.n_labels), model.n_labels)

@@ -35,7 +35,7 @@ def write(model: Model, data: Dataset, run: runs.Run) -> None:
     if codes.shape[1] < 3:  # The projector shows nothing of fewer dimensions.
         codes = np.pad(codes, ((0, 0), (0, 3 - codes.shape[1])))
     columns = {"label": [data.class_names[k] for k in test.labels]}
-    if model.classify is not None:
+    if model.classify is not None and not model.labels_are_clusters:
         predicted = inference.classify(model.classify, test.images)
         columns["predicted"] = [data.class_names[k] for k in predicted]
     sprite, side = grids.sprite(test.images, test.labels, len(data.class_names))

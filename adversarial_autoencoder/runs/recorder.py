@@ -74,7 +74,7 @@ class Recorder:
                 tf.summary.histogram(name, values)
             shape = (-1, *self.data.image_shape)
             examples = self.model.example_images(x[:10], y[:10])
-            if len(examples) == 2:
+            if "Generated Images" in examples:
                 pairs = grids.reconstructions(self.data, *examples.values())
                 tf.summary.image(f"{TAG}/inputs_and_reconstructions", pairs[np.newaxis])
             for name, images in examples.items():
@@ -130,8 +130,8 @@ class Recorder:
 
 
 def accuracy(model: Model, split: Split) -> float | None:
-    """Returns the share of images whose label is predicted correctly; None without labels."""
-    if model.classify is None:
+    """Returns the share of images whose label is predicted correctly; None if none is predicted."""
+    if model.classify is None or model.labels_are_clusters:
         return None
     return float(np.mean(inference.classify(model.classify, split.images) == split.labels))
 

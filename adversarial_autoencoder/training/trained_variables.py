@@ -1,8 +1,7 @@
-"""Whether each variable of a model is trained by the phases that it is meant for.
+"""The check that each variable is trained by the phases that it is meant for.
 
 Phases pick their variables by the start of the layers' names (`layers.variables`). A layer whose
-name does not begin as it should is left out, or trained by another network's phase, without an
-error: hence this check before the first step.
+name does not begin as it should would be left out, or trained by another network's phase.
 """
 
 from collections import Counter
@@ -21,23 +20,35 @@ def check(model: Model) -> None:
     trained = trained_by_phase(model)
     if not trained or not all(trained.values()):
         return
-    networks = _own_variables(model)
-    prefixes = [_usual_prefix(variables, trained) for _, variables in networks]
-    for (network, variables), prefix in zip(networks, prefixes, strict=True):
+    own, taken = {}, set()  # A network's variables without those of a network inside it.
+    for network in sorted(model.networks, key=lambda network: len(network.variables)):
+        own[network] = [v for v in network.trainable_variables if id(v) not in taken]
+        taken.update(map(id, own[network]))
+    # The usual prefix of each network: that of most of its variables that a phase trains.
+    usual = {}
+    for network, variables in own.items():
+        counts = Counter(_prefix(v) for v in variables if _phases(v, trained))
+        usual[network] = counts.most_common(1)[0][0] if counts else None
+    for network, variables in own.items():
         for variable in variables:
-            layer = variable.path.split("/")[0]
-            phases = [phase for phase, ids in trained.items() if id(variable) in ids]
+            layer, phases = variable.path.split("/")[0], _phases(variable, trained)
+            others = [n.name for n in own if usual[n] == _prefix(variable) != usual[network]]
             if not phases:
-                raise UserError(
-                    f"no phase trains the layer {layer} of the {network}: {_rename(layer, prefix)}"
+                told = f"no phase trains the layer {layer} of the {network.name}"
+            elif others:
+                told = (
+                    f"the layer {layer} of the {network.name} is named as the layers of the "
+                    f"{others[0]} are, and would be trained in their phases ({', '.join(phases)})"
                 )
-            if _prefix(layer) != prefix and _prefix(layer) in prefixes:
-                other = networks[prefixes.index(_prefix(layer))][0]
-                raise UserError(
-                    f"the layer {layer} of the {network} is named as the layers of the {other} "
-                    f"are, and would be trained in their phases ({', '.join(phases)}): "
-                    f"{_rename(layer, prefix)}"
-                )
+            else:
+                continue
+            if usual[network] is None:
+                raise UserError(f"{told}: give it a name that starts as its phase asks, such as e_")
+            rest = layer.removeprefix(_prefix(variable)) if others else layer
+            name = f'name="{usual[network]}{rest}"'
+            raise UserError(
+                f"{told}: give it a name that starts with {usual[network]}, such as {name}"
+            )
 
 
 def trained_by_phase(model: Model) -> dict[str, set[int]]:
@@ -45,45 +56,18 @@ def trained_by_phase(model: Model) -> dict[str, set[int]]:
 
     A phase is named as the attribute with its optimizer is, `autoencoder_optimizer` for example.
     """
-    found = model._flatten(
-        recursive=False,
-        predicate=lambda value: isinstance(value, keras.optimizers.Optimizer),
-        with_path=True,
-    )
     return {
-        ".".join(map(str, path)).removesuffix("_optimizer"): {
-            id(v) for v in getattr(optimizer, "_trainable_variables", ())
+        name.removesuffix("_optimizer"): {
+            id(v) for v in getattr(optimizer, "trained_variables", ())
         }
-        for path, optimizer in found
+        for name, optimizer in vars(model).items()
+        if isinstance(optimizer, keras.optimizers.Optimizer)
     }
 
 
-def _own_variables(model: Model) -> list[tuple[str, list[keras.Variable]]]:
-    """Each network's name and trainable variables; those of a network inside it are not its own."""
-    found, taken = [], set()
-    for network in sorted(model.networks, key=lambda network: len(network.variables)):
-        variables = [v for v in network.trainable_variables if id(v) not in taken]
-        taken |= {id(v) for v in variables}
-        found.append((network.name, variables))
-    return found
+def _phases(variable: keras.Variable, trained: dict[str, set[int]]) -> list[str]:
+    return [phase for phase, ids in trained.items() if id(variable) in ids]
 
 
-def _usual_prefix(variables: list[keras.Variable], trained: dict[str, set[int]]) -> str | None:
-    """The start of the name of most of these variables that a phase trains; None: of none."""
-    known = set().union(*trained.values())
-    counts = Counter(_prefix(v.path) for v in variables if id(v) in known)
-    return counts.most_common(1)[0][0] if counts else None
-
-
-def _prefix(name: str) -> str:
-    return name.split("_")[0] + "_"
-
-
-def _rename(layer: str, prefix: str | None) -> str:
-    if prefix is None:
-        return (
-            "name it so that it starts as its phase's variables do, with e_ (encoder), d_ "
-            "(decoder), dc_ (discriminator) or dl_ (discriminator of labels)"
-        )
-    rest = layer.split("_", 1)[-1] if layer.startswith(("e_", "d_", "dc_", "dl_")) else layer
-    return f'give it a name that starts with {prefix}, such as name="{prefix}{rest}"'
+def _prefix(variable: keras.Variable) -> str:
+    return variable.path.split("_")[0] + "_"

@@ -18,12 +18,12 @@ def split_of(*counts):
 
 def test_labelled_images_are_chosen_evenly_by_the_seed_alone():
     split = split_of(40, 50, 60)
-    chosen = datasets.labeled_subset(split, 30, seed=1)
+    chosen = dataset.labeled_subset(split, 30, seed=1)
     assert np.bincount(chosen.labels).tolist() == [10, 10, 10]
     places = chosen.images.ravel()
     assert len(set(places)) == 30
     np.testing.assert_array_equal(split.labels[places], chosen.labels)
-    again, other = (datasets.labeled_subset(split, 30, seed) for seed in (1, 2))
+    again, other = (dataset.labeled_subset(split, 30, seed) for seed in (1, 2))
     np.testing.assert_array_equal(again.images, chosen.images)
     assert (other.images != chosen.images).any()
 
@@ -34,14 +34,14 @@ def test_hidden_labels_are_all_but_those_of_the_labelled_images():
     np.testing.assert_array_equal(hidden.images, split.images)
     known = hidden.labels < 3
     np.testing.assert_array_equal(hidden.labels[known], split.labels[known])
-    chosen = datasets.labeled_subset(split, 30, seed=1)
+    chosen = dataset.labeled_subset(split, 30, seed=1)
     assert set(hidden.images[known].ravel()) == set(chosen.images.ravel())
     assert (hidden.labels[~known] == 3).all()
 
 
 @pytest.mark.parametrize("n_labeled", [0, 150])
 def test_all_images_may_be_labelled_however_uneven(n_labeled):
-    assert len(datasets.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)) == 150
+    assert len(dataset.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)) == 150
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_all_images_may_be_labelled_however_uneven(n_labeled):
 )
 def test_labels_that_are_not_there_are_an_error(n_labeled, told):
     with pytest.raises(UserError, match=told):
-        datasets.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)
+        dataset.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)
 
 
 # What tells data sets apart.

@@ -20,7 +20,7 @@ from adversarial_autoencoder.runs import run as runs
 from adversarial_autoencoder.runs.recorder import write_explorer
 from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
-from experiments import disentangling_factors
+from experiments import disentangling_factors, label_regularized_aae
 
 import keras
 import numpy as np
@@ -39,7 +39,12 @@ needs_chromium = pytest.mark.skipif(screenshots.chromium() is None, reason="ther
 
 # Scripts and words that together use every operation of the scripts' networks.
 MODELS = {
-    "part 1, tanh": (part1_autoencoder.Autoencoder, part1_autoencoder, ["--pixel_range=-1,1"]),
+    "part 1": (part1_autoencoder.Autoencoder, part1_autoencoder, []),
+    "label-regularized, tanh": (
+        label_regularized_aae.AdversarialAutoencoder,
+        label_regularized_aae,
+        ["--pixel_range=-1,1", "--n_labeled=30"],
+    ),
     "part 2, drawn codes": (
         part2_aae.AdversarialAutoencoder,
         part2_aae,
@@ -49,7 +54,7 @@ MODELS = {
     "part 4, all of it": (
         part4_semisupervised.AdversarialAutoencoder,
         part4_semisupervised,
-        ["--n_labeled=30", "--encoder=gaussian", "--dropout=0.2", "--pixel_range=-1,1"],
+        ["--n_labeled=30", "--encoder=gaussian", "--dropout=0.2"],
     ),
 }
 # Its networks have convolutions, and its page pictures.
@@ -200,7 +205,7 @@ def test_arithmetic_of_vectors_and_numbers_is_converted():
 
 
 def test_convolutions_do_not_fit_and_one_line_says_so(drawings, tmp_path, capsys):
-    model = make("part 1, tanh", drawings)
+    model = make("part 1", drawings)
     x = keras.Input([120])
     planes = keras.layers.Conv2D(2, 3)(keras.layers.Reshape([12, 10, 1], name="planes")(x))
     model.encoder = keras.Model(x, keras.layers.Dense(2)(keras.layers.Flatten()(planes)))

@@ -79,7 +79,7 @@ def test_validation_images_name_clusters_and_test_images_are_counted():
 def test_the_measure_encodes_validation_and_test_images(data):
     model = build(data, "--n_clusters=3")
     # Classes of the fixture are brighter by 36 on average.
-    model.cluster = lambda x: tf.one_hot(
+    model.classify = lambda x: tf.one_hot(
         tf.cast((255 * tf.reduce_mean(x, axis=1) - 22) / 36, tf.int32), 3
     )
     found = evaluation.measure_clusters(model, data, None)

@@ -87,10 +87,10 @@ def test_there_are_three_edits():
 
 
 UNSEEDED = """@@ def encoder @@
-     hidden = layers.input_pixels(x, flags.pixel_range)
-+    hidden = keras.layers.Dense(20, name="e_unseeded")(hidden)
+-    hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
++    hidden = keras.layers.Dense(20, name="e_unseeded")(x)
 +    hidden = keras.layers.Dropout(0.1, name="e_dropout")(hidden)
-     hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
++    hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
 @@ def train_step @@
          x_noisy = self.add_noise(x, step)
 +        x_noisy += tf.random.normal(tf.shape(x), stddev=0.1) + tf.random.uniform([])

@@ -726,7 +726,7 @@ def test_a_script_ends_with_one_line_and_exit_code_1(tmp_path, monkeypatch, caps
 
 
 def test_exported_models_open_where_this_package_is_not(start):
-    words = ("--encoder=gaussian", "--pixel_range=-1,1")
+    words = ("--encoder=gaussian",)
     run = start("Supervised", "--train", *words, n_epochs=1)
     program = f"""
 import keras, numpy as np

@@ -34,7 +34,7 @@ def build(name, data, *words):
     (model_class,) = (
         value
         for value in vars(script).values()
-        if isinstance(value, type) and issubclass(value, Model)
+        if isinstance(value, type) and issubclass(value, Model) and value is not Model
     )
     return model_class(data, flags)
 
