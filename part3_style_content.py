@@ -143,7 +143,7 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.boolean(flags, "conditional_discriminator", True, "the discriminator gets the label")
+    options.boolean(flags, "conditional_discriminator", True, "feed the label to the discriminator")
 
 
 def main(argv):

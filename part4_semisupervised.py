@@ -203,9 +203,9 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.boolean(flags, "conditional_discriminator", True, "the discriminator gets the label")
+    options.boolean(flags, "conditional_discriminator", True, "feed the label to the discriminator")
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
-    options.number(flags, "classification_rate", 1.0, "of this phase, times the learning rate")
+    options.number(flags, "classification_rate", 1.0, "learning-rate multiplier for this phase")
 
 
 def main(argv):

@@ -4,12 +4,13 @@ Flags live in a `FlagValues` of their own, not in absl's global one, so that sev
 imported into one process.
 """
 
+import contextlib
 import copy
 import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from adversarial_autoencoder import layers, losses, priors
 from adversarial_autoencoder.system import flagfiles, screen
@@ -43,20 +44,10 @@ FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every", "devices", "streaming")
 # Flags that all scripts had once, at the value without effect: in the flags.txt of older runs.
 FORMER = {"encoder": "deterministic", "pixel_range": "0,1"}
 
-# Weights in the page explorer.html; the first is the default.
-EXPLORERS = ("float16", "int8", "none")
-
-PRECISIONS = ("float32", "mixed_bfloat16")
-
-# Groups of flags in `--help`; the second unless another is given.
-NETWORKS, OWN = "Networks", "This script's own"
-
 FOLDERS = ("results_dir", "run")  # Flags in which `~` is the home folder; data have theirs.
 
 MOST_UNITS = 100_000  # Of a layer.
-
-_TRUE_WORDS = ("true", "t", "yes", "y", "1")
-_FALSE_WORDS = ("false", "f", "no", "n", "0")
+BELOW_1 = 0.999999
 
 
 class CommandLineError(UserError):
@@ -72,7 +63,16 @@ class Flags(absl_flags.FlagValues):
 
     def __init__(self):
         super().__init__()
-        self.__dict__["shared_defaults"] = {}
+        # By way of `__dict__`, since attributes are flags.
+        self.__dict__.update(shared_defaults={}, group="This script's own")
+
+    @contextlib.contextmanager
+    def grouped(self, name: str) -> Iterator[None]:
+        """Within a `with` block, `--help` lists the flags that are defined under this heading."""
+        before = self.group
+        self.__dict__["group"] = name
+        yield
+        self.__dict__["group"] = before
 
 
 def parse(
@@ -143,29 +143,24 @@ def _read_words(
     """Sets the flags that the command line gives; raises as `parse`."""
     try:
         words = _without_former(flagfiles.expand(argv[1:]), flags)
-        words = join_boolean_words(words, flags)
-    except UserError as error:
-        raise CommandLineError(str(error)) from None
-    if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(words):
-        print(_help(description, flags, unused))
-        raise SystemExit(0)
-    try:
-        stray = flags([argv[0], *words])[1:]
-    except absl_flags.Error as error:
-        raise CommandLineError(_one_line(error)) from None
-    if stray:
-        raise CommandLineError(
-            f"{stray[0][:100]!r} is not understood: every option is a flag such as --z_dim=2 "
-            "(--help lists them)"
-        )
-    for name in unused:  # A run's flags.txt holds them too.
-        if _is_changed(flags, name):
-            raise CommandLineError(f"--{name} has no effect in this script: omit it")
-    try:
+        words = flagfiles.join_boolean_words(words, flags)
+        if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(words):
+            print(_help(description, flags, unused))
+            raise SystemExit(0)
+        if stray := flags([argv[0], *words])[1:]:
+            raise UserError(
+                f"{stray[0][:100]!r} is not understood: every option is a flag such as --z_dim=2 "
+                "(--help lists them)"
+            )
         for name in flags:
             flagfiles.check_text(name, flags[name].value)
+    except absl_flags.Error as error:
+        raise CommandLineError(_one_line(error)) from None
     except UserError as error:
         raise CommandLineError(str(error)) from None
+    for name in unused:  # A run's flags.txt holds them too, at the script's default.
+        if flags[name].value != flags[name].default:
+            raise CommandLineError(f"--{name} has no effect in this script: omit it")
 
 
 def command_line(**settings: object) -> list[str]:
@@ -182,115 +177,83 @@ def command_line(**settings: object) -> list[str]:
     return words
 
 
-def boolean(flags: Flags, name: str, default: bool, meaning: str, group: str = OWN) -> None:
-    """Defines a flag that is on or off; `--help` lists it under `group`."""
-    absl_flags.DEFINE_boolean(name, default, meaning, flag_values=flags, module_name=group)
+def boolean(flags: Flags, name: str, default: bool, meaning: str) -> None:
+    """Defines a flag that is on or off."""
+    absl_flags.DEFINE_boolean(name, default, meaning, flags, flags.group)
 
 
 def integer(
-    flags: Flags,
-    name: str,
-    default: int,
-    meaning: str,
-    group: str = OWN,
-    least: int = 1,
-    most: int = 10**9,
+    flags: Flags, name: str, default: int, meaning: str, least: int = 1, most: int = 10**9
 ) -> None:
     """Defines a flag that is an integer from `least` to `most`."""
-    absl_flags.DEFINE_integer(name, default, meaning, flag_values=flags, module_name=group)
-    _must(name, lambda v: least <= v <= most, f"must be from {least} to {most}", flags)
+    bounds = {"lower_bound": least, "upper_bound": most}
+    absl_flags.DEFINE_integer(
+        name, default, meaning, flag_values=flags, module_name=flags.group, **bounds
+    )
 
 
 def number(
-    flags: Flags,
-    name: str,
-    default: float,
-    meaning: str,
-    group: str = OWN,
-    least: float = 1e-12,
-    most: float = 1e6,
+    flags: Flags, name: str, default: float, meaning: str, least: float = 1e-12, most: float = 1e6
 ) -> None:
-    """Defines a flag that is a number above 0, from `least` to `most`."""
-    absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
-    told = f"must be a number above 0, from {least:g} to {most:g}"
-    _must(name, lambda v: least <= v <= most, told, flags)
+    """Defines a flag that is a number from `least` to `most`."""
+    parser, serializer = _Bounded(least, most), absl_flags.ArgumentSerializer()
+    absl_flags.DEFINE(parser, name, default, meaning, flags, serializer, flags.group)
 
 
-def nonnegative(
-    flags: Flags, name: str, default: float, meaning: str, group: str = OWN, most: float = 1e6
-) -> None:
-    """Defines a flag that is a number from 0 to `most`."""
-    absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
-    told = f"must be a number of at least 0 and at most {most:g}"
-    _must(name, lambda v: 0 <= v <= most, told, flags)
+class _Bounded(absl_flags.FloatParser):
+    def is_outside_bounds(self, value: float) -> bool:
+        return not self.lower_bound <= value <= self.upper_bound  # For nan too.
 
 
-def fraction(flags: Flags, name: str, default: float, meaning: str, group: str = OWN) -> None:
-    """Defines a flag that is a number from 0 up to, but not including, 1."""
-    absl_flags.DEFINE_float(name, default, meaning, flag_values=flags, module_name=group)
-    _must(name, lambda v: 0 <= v < 1, "must be a number of at least 0 and below 1", flags)
-
-
-def string(flags: Flags, name: str, default: str | None, meaning: str, group: str = OWN) -> None:
+def string(flags: Flags, name: str, default: str | None, meaning: str) -> None:
     """Defines a flag that is any text."""
-    absl_flags.DEFINE_string(name, default, meaning, flag_values=flags, module_name=group)
+    absl_flags.DEFINE_string(name, default, meaning, flags, module_name=flags.group)
 
 
-def choice(
-    flags: Flags, name: str, default: str, choices: Sequence[str], meaning: str, group: str = OWN
-) -> None:
+def choice(flags: Flags, name: str, default: str, choices: Sequence[str], meaning: str) -> None:
     """Defines a flag that is one of several words, which `--help` lists before the meaning."""
-    absl_flags.DEFINE_enum(name, default, choices, meaning, flag_values=flags, module_name=group)
+    absl_flags.DEFINE_enum(name, default, choices, meaning, flags, flags.group)
 
 
-def names(flags: Flags, name: str, meaning: str, group: str = OWN) -> None:
+def names(flags: Flags, name: str, meaning: str) -> None:
     """Defines a flag that is a list of words, comma-separated; none by default."""
-    absl_flags.DEFINE_list(name, [], meaning, flag_values=flags, module_name=group)
+    absl_flags.DEFINE_list(name, [], meaning, flags, module_name=flags.group)
 
 
 def define_regularization(flags: Flags) -> None:
-    """Defines the flags of codes that are fitted to a prior: how they are drawn, and its phases."""
-    drawn = "gaussian: codes are drawn"
-    choice(flags, "encoder", "deterministic", layers.ENCODERS, drawn, NETWORKS)
-    group = "Regularization"
-    choice(flags, "prior", "gaussian", priors.NAMES, "distribution of the codes", group)
-    number(
-        flags,
-        "prior_stddev",
-        5.0,
-        "of a gaussian or uniform prior, in each dimension",
-        group,
-        least=1e-6,
-    )
-    number(flags, "discriminator_rate", 1.0, "the discriminator's, times the learning rate", group)
-    number(
-        flags, "generator_rate", 1.0, "the encoder's in this phase, times the learning rate", group
-    )
+    """Defines the flags of codes that are fitted to a prior, and of the phases that do it."""
+    with flags.grouped("Networks"):
+        drawn = "gaussian: z is drawn from a predicted normal distribution"
+        choice(flags, "encoder", "deterministic", layers.ENCODERS, drawn)
+    with flags.grouped("Regularization"):
+        choice(flags, "prior", "gaussian", priors.NAMES, "distribution that the codes should have")
+        stddev = "standard deviation of a gaussian or uniform prior in each dimension"
+        number(flags, "prior_stddev", 5.0, stddev, least=1e-6)
+        rate = "learning-rate multiplier for the discriminator"
+        number(flags, "discriminator_rate", 1.0, rate)
+        rate = "learning-rate multiplier for the encoder when it fools the discriminator"
+        number(flags, "generator_rate", 1.0, rate)
 
 
 def define_pixel_range(flags: Flags) -> None:
     """Defines the flag of networks whose pixels may also lie in [-1, 1]."""
-    meaning = "of the encoder's input; -1,1: the decoder ends in tanh"
-    choice(flags, "pixel_range", "0,1", layers.PIXEL_RANGES, meaning, NETWORKS)
+    with flags.grouped("Networks"):
+        meaning = "range of the encoder's input; -1,1: the decoder ends in tanh"
+        choice(flags, "pixel_range", "0,1", layers.PIXEL_RANGES, meaning)
 
 
 def define_virtual_adversarial(flags: Flags) -> None:
     """Defines the flags of virtual adversarial training where it is an option."""
-    radius = "of the virtual adversarial perturbation; 0: none"
-    nonnegative(flags, "vat_radius", 0.0, radius)
-    xi = "length of the random step that finds its direction, the paper's ξ"
+    radius = "radius of the virtual adversarial perturbation; 0: off"
+    number(flags, "vat_radius", 0.0, radius, least=0)
+    xi = "length of the random step that finds the adversarial direction, the paper's ξ"
     number(flags, "vat_xi", losses.XI, xi, least=1e-6)
-    number(flags, "vat_weight", 1.0, "of the virtual adversarial loss beside the generator's")
+    number(flags, "vat_weight", 1.0, "weight of the virtual adversarial loss")
 
 
 def is_given(flags: Flags, name: str) -> bool:
     """Whether the flag stands on the command line or in a flag file."""
     return flags[name].present > 0
-
-
-def _is_changed(flags: Flags, name: str) -> bool:
-    """Whether the flag is given with another value than the script's default."""
-    return is_given(flags, name) and flags[name].value != flags[name].default
 
 
 def to_flagfile(flags: Flags, **replaced: object) -> list[str]:
@@ -388,94 +351,70 @@ def exit_on_user_error(main: Callable[[Sequence[str]], None]) -> None:
 
 
 def _define_shared(flags: Flags) -> None:
-    group = "What to do"
-    boolean(
-        flags, "train", False, "train; without it the newest run is loaded and drawn again", group
-    )
-    boolean(
-        flags, "resume", False, "with --train: go on with the newest run, to the same end", group
-    )
-    boolean(
-        flags,
-        "evaluate",
-        False,
-        "measure the run: a table on the screen, metrics.json in its folder",
-        group,
-    )
-    integer(flags, "epoch", 0, "load this epoch; 0: the best or newest", group, least=0)
-    boolean(flags, "generate", False, "draw a sheet of samples only", group)
-    boolean(flags, "visualize", False, "draw codes and the manifold only (z_dim 2)", group)
-    boolean(flags, "show", False, "open a window with each picture", group)
-    choice(
-        flags,
-        "explorer",
-        EXPLORERS[0],
-        EXPLORERS,
-        "weights in the run's explorer.html; none: no such page",
-        group,
-    )
-    string(flags, "run", None, "the run's folder; the newest by default", group)
-    string(flags, "results_dir", "Results", "folder of all runs", group)
-    string(flags, "flagfile", "", "file with one flag a line", group)
-    string(flags, "undefok", "", "names of flags that may be unknown", group)
+    with flags.grouped("What to do"):
+        train = "train a new model; otherwise load the newest run and redraw its pictures"
+        boolean(flags, "train", False, train)
+        boolean(flags, "resume", False, "with --train: continue the newest run to its end")
+        evaluate = "measure the run: print a table and write metrics.json to its folder"
+        boolean(flags, "evaluate", False, evaluate)
+        integer(flags, "epoch", 0, "load this epoch; 0: the best or newest", least=0)
+        boolean(flags, "generate", False, "draw a sheet of samples only")
+        boolean(flags, "visualize", False, "draw codes and the manifold only (z_dim 2)")
+        boolean(flags, "show", False, "open a window with each picture")
+        explorer = "weights in the run's explorer.html; none: no such page"
+        choice(flags, "explorer", "float16", ("float16", "int8", "none"), explorer)
+        string(flags, "run", None, "the run's folder; the newest by default")
+        string(flags, "results_dir", "Results", "folder of all runs")
+        string(flags, "flagfile", "", "file with one flag per line")
+        string(flags, "undefok", "", "names of flags that may be unknown")
 
-    group = "Data"
-    known = "auto, mnist, glyphs, a TFDS image data set, an .npz, or a folder of images by class"
-    string(flags, "dataset", "auto", known, group)
-    where = "folder of MNIST's .gz files, mnist.npz or TFDS' folders"
-    string(flags, "data_dir", None, where, group)
-    integer(flags, "n_images", 0, "train on the first N images; 0: all", group, least=0)
-    boolean(flags, "streaming", False, "read training images from disk (TFDS, array_record)", group)
-    size = "height and width to which images of a folder are scaled; 0: as they are"
-    integer(flags, "image_size", 0, size, group, least=0, most=1024)
+    with flags.grouped("Data"):
+        known = (
+            "auto, mnist, glyphs, a TFDS image data set, an .npz, or a folder of images by class"
+        )
+        string(flags, "dataset", "auto", known)
+        where = "folder of MNIST's .gz files, mnist.npz or TFDS' folders"
+        string(flags, "data_dir", None, where)
+        integer(flags, "n_images", 0, "train on the first N images; 0: all", least=0)
+        streaming = "read training images from disk as they are needed (TFDS, array_record)"
+        boolean(flags, "streaming", False, streaming)
+        size = "height and width to which images of a folder are resized; 0: as they are"
+        integer(flags, "image_size", 0, size, least=0, most=1024)
 
-    group = NETWORKS
-    integer(flags, "z_dim", 2, "dimensions of the latent code", group, most=MOST_UNITS)
-    integer(flags, "n_l1", 1000, "units of the first hidden layer", group, most=MOST_UNITS)
-    integer(flags, "n_l2", 1000, "units of the second hidden layer", group, most=MOST_UNITS)
-    boolean(flags, "batch_norm", False, "batch normalization in the encoder", group)
-    fraction(
-        flags, "dropout", 0.0, "share of all networks' hidden units dropped in training", group
-    )
-    nonnegative(
-        flags,
-        "noise_stddev",
-        0.0,
-        "standard deviation of the noise on the encoder's input, in training",
-        group,
-    )
-    choice(
-        flags,
-        "initializer",
-        "normal",
-        layers.INITIALIZERS,
-        "initial weights; normal: N(0, 0.01²)",
-        group,
-    )
+    with flags.grouped("Networks"):
+        integer(flags, "z_dim", 2, "dimensions of the latent code", most=MOST_UNITS)
+        integer(flags, "n_l1", 1000, "units in the first hidden layer", most=MOST_UNITS)
+        integer(flags, "n_l2", 1000, "units in the second hidden layer", most=MOST_UNITS)
+        boolean(flags, "batch_norm", False, "use batch normalization in the encoder")
+        dropout = "dropout rate of the hidden layers of all networks"
+        number(flags, "dropout", 0.0, dropout, least=0, most=BELOW_1)
+        noise = "standard deviation of Gaussian noise on the encoder's input during training"
+        number(flags, "noise_stddev", 0.0, noise, least=0)
+        initial = "initial weights; normal: N(0, 0.01²)"
+        choice(flags, "initializer", "normal", layers.INITIALIZERS, initial)
 
-    group = "Training"
-    integer(flags, "n_epochs", 1000, "passes over the training images", group)
-    integer(flags, "batch_size", 100, "images in a step", group)
-    choice(flags, "reconstruction_loss", "mse", losses.RECONSTRUCTION, "of each pixel", group)
-    number(flags, "learning_rate", 0.001, "Adam's learning rate", group)
-    drops = "epochs after which the rate falls to a tenth, such as 20,30"
-    names(flags, "learning_rate_drops", drops, group)
-    _must("learning_rate_drops", _are_epochs, "takes growing epochs such as 20,30", flags)
-    fraction(flags, "beta1", 0.9, "Adam's beta1", group)
-    ema = "decay of the exponential moving average of the weights; 0: off"
-    fraction(flags, "ema_decay", 0.0, ema, group)
-    seed = "of all random draws: the same seed makes the same run"
-    integer(flags, "seed", 0, seed, group, least=0, most=2**63 - 1)
-    choice(flags, "precision", "float32", PRECISIONS, "of the layers", group)
-    among = "that share each batch; 0: all GPUs, or the CPU as one"
-    integer(flags, "devices", 0, among, group, least=0, most=1024)
-    wait = "seconds to wait at most for the other workers in TF_CONFIG"
-    integer(flags, "wait", 300, wait, group, most=10**6)
-    integer(flags, "keep_every", 0, "keep the checkpoint of every N epochs", group, least=0)
-
-
-def _must(name: str, test: Callable, message: str, flags: Flags) -> None:
-    absl_flags.register_validator(name, test, message=message, flag_values=flags)
+    with flags.grouped("Training"):
+        integer(flags, "n_epochs", 1000, "passes over the training images")
+        integer(flags, "batch_size", 100, "images per step, on all devices together")
+        choice(flags, "reconstruction_loss", "mse", losses.RECONSTRUCTION, "loss of each pixel")
+        number(flags, "learning_rate", 0.001, "Adam's learning rate")
+        drops = "epochs after which the learning rate is divided by ten, such as 20,30"
+        names(flags, "learning_rate_drops", drops)
+        absl_flags.register_validator(
+            "learning_rate_drops", _are_epochs, "takes growing epochs such as 20,30", flags
+        )
+        number(flags, "beta1", 0.9, "Adam's beta1", least=0, most=BELOW_1)
+        ema = "decay of the exponential moving average of the weights; 0: off"
+        number(flags, "ema_decay", 0.0, ema, least=0, most=BELOW_1)
+        seed = "seed of all random draws: the same seed repeats the run"
+        integer(flags, "seed", 0, seed, least=0, most=2**63 - 1)
+        types = ("float32", "mixed_bfloat16")
+        choice(flags, "precision", "float32", types, "data type in which layers compute")
+        split = "number of devices to split each batch across; 0: all GPUs, or the CPU as one"
+        integer(flags, "devices", 0, split, least=0, most=1024)
+        wait = "seconds to wait for the other workers in TF_CONFIG"
+        integer(flags, "wait", 300, wait, most=10**6)
+        integer(flags, "keep_every", 0, "keep the checkpoint of every N epochs", least=0)
 
 
 def _are_epochs(words: Sequence[str]) -> bool:
@@ -495,21 +434,6 @@ def expand_home(name: str, path: str | None) -> str | None:
     if expanded and expanded.startswith("~"):
         raise CommandLineError(f"--{name}={path}: there is no such user; ./~ means a folder ~")
     return expanded
-
-
-def join_boolean_words(words: list[str], flags: Flags) -> list[str]:
-    """Turns `--train True` into `--train=true`: readers type what the articles print."""
-    joined = []
-    for word in words:
-        previous = joined[-1].lstrip("-") if joined and joined[-1].startswith("-") else ""
-        is_boolean = previous in flags and flags[previous].boolean
-        if is_boolean and word.lower() in _TRUE_WORDS:
-            joined[-1] = f"--{previous}=true"
-        elif is_boolean and word.lower() in _FALSE_WORDS:
-            joined[-1] = f"--{previous}=false"
-        else:
-            joined.append(word)
-    return joined
 
 
 def _one_line(error: absl_flags.Error) -> str:

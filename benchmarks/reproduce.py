@@ -184,7 +184,7 @@ class Seed:
 
 def parse(argv):
     """Returns the flags of this script, and the words that are passed on."""
-    flags = absl_flags.FlagValues()
+    flags = options.Flags()
     flags.set_gnu_getopt()
     options.string(flags, "recipe", None, "the flag file")
     options.boolean(flags, "all", False, "every recipe in recipes/")
@@ -195,7 +195,7 @@ def parse(argv):
     options.boolean(flags, "record", False, "write the figures into benchmarks/results.json")
     options.integer(flags, "jobs", 1, "seeds trained side by side", most=1000)
     try:
-        words = flags(options.join_boolean_words(argv, flags), known_only=True)[1:]
+        words = flags(flagfiles.join_boolean_words(argv, flags), known_only=True)[1:]
     except (absl_flags.Error, OSError, ValueError) as error:
         raise options.CommandLineError(" ".join(str(error).split())) from None
     if {"--help", "-help", "-h"} & {*words}:

@@ -93,8 +93,8 @@ class Classifier(Model):
 
 def define_flags(flags):
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
-    radius = "of the virtual adversarial perturbation; 0: none"
-    options.nonnegative(flags, "vat_radius", 0.0, radius)
+    radius = "radius of the virtual adversarial perturbation; 0: off"
+    options.number(flags, "vat_radius", 0.0, radius, least=0)
 
 
 def main(argv):

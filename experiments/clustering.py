@@ -192,9 +192,9 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.boolean(flags, "conditional_discriminator", True, "the discriminator gets the label")
-    options.integer(flags, "n_clusters", 16, "how many clusters", least=2, most=1000)
-    options.nonnegative(flags, "balance_weight", 0.0, "of labels as frequent as others")
+    options.boolean(flags, "conditional_discriminator", True, "feed the label to the discriminator")
+    options.integer(flags, "n_clusters", 16, "number of clusters", least=2, most=1000)
+    options.number(flags, "balance_weight", 0.0, "weight of labels as frequent as others", least=0)
     options.define_virtual_adversarial(flags)
 
 

@@ -25,8 +25,8 @@ def define_flags(flags):
     options.integer(flags, "n_characters", 500, "characters to train on")
     options.integer(flags, "n_test_characters", 100, "others to test on, in all of their poses")
     options.integer(flags, "n_poses", 0, "poses of each training character; 0: all", least=0)
-    options.names(flags, "actions", f"of {', '.join(sprites.ACTIONS)}; all by default")
-    options.integer(flags, "seed", 0, "of characters and poses", least=0, most=2**63 - 1)
+    options.names(flags, "actions", f"any of {', '.join(sprites.ACTIONS)}; all by default")
+    options.integer(flags, "seed", 0, "seed of characters and poses", least=0, most=2**63 - 1)
 
 
 def main(argv):

@@ -222,12 +222,12 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.boolean(flags, "conditional_discriminator", True, "the discriminator gets the label")
+    options.boolean(flags, "conditional_discriminator", True, "feed the label to the discriminator")
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
-    options.number(flags, "classification_rate", 1.0, "of this phase, times the learning rate")
-    options.integer(flags, "n_clusters", 0, "found without labels; 0: the known labels", least=0)
-    options.number(flags, "head_distance", 8.0, "that cluster heads keep from each other")
-    options.nonnegative(flags, "balance_weight", 0.0, "of labels as frequent as others")
+    options.number(flags, "classification_rate", 1.0, "learning-rate multiplier for this phase")
+    options.integer(flags, "n_clusters", 0, "clusters without labels; 0: known labels", least=0)
+    options.number(flags, "head_distance", 8.0, "least distance between cluster heads")
+    options.number(flags, "balance_weight", 0.0, "weight of labels as frequent as others", least=0)
     options.define_virtual_adversarial(flags)
 
 

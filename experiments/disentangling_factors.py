@@ -472,44 +472,42 @@ class AdversarialAutoencoder(model.Model):
 
 
 def define_flags(flags):
-    weight = functools.partial(options.nonnegative, flags)
+    weight = functools.partial(options.number, flags, least=0)
     options.define_pixel_range(flags)
-    options.integer(flags, "s_dim", 16, "dimensions of the code s")
+    options.integer(flags, "s_dim", 16, "dimensions of the latent code s")
     options.choice(
         flags, "model_size", "small", tuple(CONVOLUTIONS), "small: 3 convolutions, big: 6"
     )
-    options.integer(flags, "n_filters", 16, "planes: the first convolution has twice as many")
+    options.integer(flags, "n_filters", 16, "the first convolution has twice as many filters")
     # Pixels lie in [0, 1]; the authors' in [-1, 1], where squared errors are four times as large:
     # their weights 0.5 and 1 are 2 and 4 here.
-    weight("reconstruction_weight", 1.0, "of the reconstruction of x1 (authors: 2)")
-    weight("swap_weight", 5.0, "of its reconstruction with another image's s (authors: 4)")
-    weight(
-        "adversarial_weight", 0.02, "of fooling the discriminator of swapped images (authors: 0.01)"
-    )
-    weight("sampled_weight", 0.0, "the same with z drawn from N(0, 1); the paper calls it unstable")
-    weight("dependence_weight", 4.0, "of the dependence of z on the identity; not in the paper")
-    weight(
-        "classification_weight", 0.0, "of classifying images by s, in one step; not in the paper"
-    )
-    weight("kl_weight", 9.0, "of KL(z || N(0, 1)) divided by the number of pixels (authors: 0.6)")
-    weight("kl_start", 10.0, "times kl_weight, added at the start and falling to 0")
-    options.number(flags, "kl_epochs", 1.0, "epochs in which kl_start falls to 0")
-    options.number(flags, "discriminator_rate", 1.0, "the discriminator's, times the learning rate")
-    options.fraction(flags, "label_smoothing", 0.05, "real images have the target 1 minus this")
+    weight("reconstruction_weight", 1.0, "weight of the reconstruction of x1 (authors: 2)")
+    weight("swap_weight", 5.0, "weight of its reconstruction with another s (authors: 4)")
+    weight("adversarial_weight", 0.02, "weight of fooling the discriminator (authors: 0.01)")
+    weight("sampled_weight", 0.0, "the same for z drawn from N(0, 1); the paper calls it unstable")
+    weight("dependence_weight", 4.0, "weight of the dependence of z on the identity; ours")
+    weight("classification_weight", 0.0, "weight of classifying images by s, in one step; ours")
+    weight("kl_weight", 9.0, "weight of KL(z || N(0, 1)) / n_pixels (authors: 0.6)")
+    weight("kl_start", 10.0, "times kl_weight, added at the start and annealed to 0")
+    options.number(flags, "kl_epochs", 1.0, "epochs over which kl_start is annealed to 0")
+    rate = "learning-rate multiplier for the discriminator"
+    options.number(flags, "discriminator_rate", 1.0, rate)
+    smoothing = "label smoothing: the target of real images is 1 minus this"
+    weight("label_smoothing", 0.05, smoothing, most=options.BELOW_1)
     options.number(
         flags,
         "discriminator_ceiling",
         0.8,
-        "the discriminator learns only below this accuracy; 2: always",
+        "train the discriminator only below this accuracy; 2: always",
     )
     options.integer(
         flags,
         "pretraining_epochs",
         0,
-        "epochs in which s learns to classify before it is frozen; 0: one step",
+        "epochs of training s to classify before it is frozen; 0: train all at once",
         least=0,
     )
-    options.names(flags, "unseen", "names of classes kept for testing, such as A,G,R")
+    options.names(flags, "unseen", "names of classes held out for testing, such as A,G,R")
 
 
 def main(argv):

@@ -152,11 +152,11 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.number(flags, "label_scale", 4.0, "multiplies one-hot labels, small beside z")
-    options.number(flags, "generator_weight", 0.02, "of fooling the discriminator")
-    options.number(flags, "kl_start", 1.5, "weight of KL(z || N(0, 1)) / n_pixels at the start")
-    options.number(flags, "kl_weight", 0.08, "the weight to which it falls")
-    options.number(flags, "kl_epochs", 31.2, "epochs in which it falls")
+    options.number(flags, "label_scale", 4.0, "factor on one-hot labels, which are small beside z")
+    options.number(flags, "generator_weight", 0.02, "weight of fooling the discriminator")
+    options.number(flags, "kl_start", 1.5, "initial weight of KL(z || N(0, 1)) / n_pixels")
+    options.number(flags, "kl_weight", 0.08, "weight to which it is annealed")
+    options.number(flags, "kl_epochs", 31.2, "epochs over which it is annealed")
 
 
 def main(argv):

@@ -212,12 +212,12 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.boolean(flags, "conditional_discriminator", True, "the discriminator gets the label")
+    options.boolean(flags, "conditional_discriminator", True, "feed the label to the discriminator")
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
-    options.number(flags, "classification_rate", 1.0, "of this phase, times the learning rate")
-    options.number(flags, "vat_radius", 2.0, "of the virtual adversarial perturbation")
+    options.number(flags, "classification_rate", 1.0, "learning-rate multiplier for this phase")
+    options.number(flags, "vat_radius", 2.0, "radius of the virtual adversarial perturbation")
     options.boolean(flags, "vat_on_labeled", False, "perturb the labelled batch too")
-    options.integer(flags, "classification_every", 1, "steps for one classification phase")
+    options.integer(flags, "classification_every", 1, "run the classification phase every N steps")
 
 
 def main(argv):

@@ -51,7 +51,7 @@ def test_train_means_what_it_says(words, trains):
         (["--learning_rate=-0.1"], "learning_rate"),
         (["--learning_rate=nan"], "learning_rate"),
         (["--beta1=1"], "beta1"),
-        (["--noise_stddev=-0.1"], "at least 0 and at most 1e+06"),
+        (["--noise_stddev=-0.1"], "is not a number in the range [0, 1000000.0]"),
         (["--n_images=-1"], "n_images"),
         (["--prior_stddev=0"], "prior_stddev"),
         (["--prior=banana"], "banana"),

@@ -9,10 +9,15 @@ from collections.abc import Sequence
 from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError, one_line
 
+from absl import flags as absl_flags
+
 LONGEST_WORD = 3000  # Characters of a flag; Python reads no numbers of more than 4300 digits.
 LONGEST_TEXT = 2048  # Of a single path or name: half of what a path may have on Linux.
 LARGEST_FILE = 2**20  # Bytes of a flag file.
 LONGEST_NAME = 255  # Bytes of a file's name, on all usual file systems.
+
+_TRUE_WORDS = ("true", "t", "yes", "y", "1")
+_FALSE_WORDS = ("false", "f", "no", "n", "0")
 
 _LINE_ENDS_AND_HALF_CHARACTERS = ("Cc", "Zl", "Zp", "Cs")  # Unicode's names of their categories.
 
@@ -51,6 +56,21 @@ def expand(words: Sequence[str], within: tuple[str, ...] = ()) -> list[str]:
             lines = [line for line in lines if line and not line.startswith(("#", "//"))]
             expanded += expand(lines, (*within, path))
     return expanded
+
+
+def join_boolean_words(words: list[str], flags: absl_flags.FlagValues) -> list[str]:
+    """Turns `--train True` into `--train=true`: readers type what the articles print."""
+    joined = []
+    for word in words:
+        previous = joined[-1].lstrip("-") if joined and joined[-1].startswith("-") else ""
+        is_boolean = previous in flags and flags[previous].boolean
+        if is_boolean and word.lower() in _TRUE_WORDS:
+            joined[-1] = f"--{previous}=true"
+        elif is_boolean and word.lower() in _FALSE_WORDS:
+            joined[-1] = f"--{previous}=false"
+        else:
+            joined.append(word)
+    return joined
 
 
 def read_lines(path: pathlib.Path) -> list[str]:
