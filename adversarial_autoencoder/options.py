@@ -44,6 +44,8 @@ FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every", "devices", "streaming")
 # Flags that all scripts had once, at the value without effect: in the flags.txt of older runs.
 FORMER = {"encoder": "deterministic", "pixel_range": "0,1"}
 
+OWN = "This script's own"  # The group of flags in `--help` unless another is given.
+
 FOLDERS = ("results_dir", "run")  # Flags in which `~` is the home folder; data have theirs.
 
 MOST_UNITS = 100_000  # Of a layer.
@@ -64,7 +66,7 @@ class Flags(absl_flags.FlagValues):
     def __init__(self):
         super().__init__()
         # By way of `__dict__`, since attributes are flags.
-        self.__dict__.update(shared_defaults={}, group="This script's own")
+        self.__dict__.update(shared_defaults={}, group=OWN)
 
     @contextlib.contextmanager
     def grouped(self, name: str) -> Iterator[None]:
