@@ -10,7 +10,8 @@ In one run, in turn, round by round, so that a machine that changes its speed ch
 - plain TF 2: one `tf.function` a step, each phase by itself, Keras' Adam, a tf.data pipeline with
   shuffle, batch and prefetch; of part 3 also with `jit_compile=True`;
 - the 2017 way (part 3): a `compat.v1` graph, three `session.run` a step, NumPy batches;
-- the floor (part 3): the matrix products of the step and nothing else.
+- the floor (part 3): the matrix products of the step and nothing else, and Adam's passes over the
+  weights and nothing else; their sum is what no step can be faster than.
 
 Times are medians over the rounds, ratios are quotients of these. TensorFlow's deterministic kernels
 are on for all of them, as they are when this project trains, or with --nodeterministic off for all.
@@ -302,18 +303,51 @@ def graph_of_2017(data, flags):
     return run
 
 
-def matrix_products(flags):
-    """The matrix products of the step: of the values, and of the gradients that are needed."""
-    batch, n_l1, n_l2, z_dim = flags.batch_size, flags.n_l1, flags.n_l2, flags.z_dim
+def part3_kernels(flags):
+    """Random kernels in the shapes of part 3's encoder, decoder and discriminator."""
+    hidden, z_dim = (flags.n_l1, flags.n_l2), flags.z_dim
     n_inputs = z_dim + (N_CLASSES if flags.conditional_discriminator else 0)
-    draw = functools.partial(tf.random.stateless_normal, seed=[0, 0])
 
     def network(*sizes):
-        return [draw(shape) for shape in zip(sizes, sizes[1:], strict=False)]
+        shapes = zip(sizes, sizes[1:], strict=False)
+        return [tf.random.stateless_normal(shape, seed=[0, 0]) for shape in shapes]
 
-    encoder = network(INPUT_DIM, n_l1, n_l2, z_dim)
-    decoder = network(N_CLASSES + z_dim, n_l1, n_l2, INPUT_DIM)
-    discriminator = network(n_inputs, n_l1, n_l2, 1)
+    return (
+        network(INPUT_DIM, *hidden, z_dim),
+        network(N_CLASSES + z_dim, *hidden, INPUT_DIM),
+        network(n_inputs, *hidden, 1),
+    )
+
+
+def adam_passes(flags):
+    """Adam's passes over the weights of part 3: one for each phase."""
+    encoder, decoder, discriminator = (
+        [keras.Variable(kernel) for kernel in kernels] for kernels in part3_kernels(flags)
+    )
+    phases = [
+        (optimizers.adam(flags.learning_rate, flags.beta1, variables), variables)
+        for variables in (encoder + decoder, discriminator, encoder)
+    ]
+    gradients = [[1e-3 * variable.value for variable in own] for _, own in phases]
+
+    @tf.function
+    def update(n_steps):
+        for _ in tf.range(n_steps):
+            for (adam, _), own in zip(phases, gradients, strict=True):
+                adam.apply(own)
+
+    def run(n_steps):
+        update(tf.constant(n_steps))
+
+    run(1)
+    return run
+
+
+def matrix_products(flags):
+    """The matrix products of the step: of the values, and of the gradients that are needed."""
+    batch = flags.batch_size
+    draw = functools.partial(tf.random.stateless_normal, seed=[0, 0])
+    encoder, decoder, discriminator = part3_kernels(flags)
 
     def uses(kernels, rows, weight_gradients=True, input_gradient=False):
         """(kernel, rows, whether its gradient is taken, whether its input's gradient is)."""
@@ -385,6 +419,7 @@ def main(argv):
             "plain TF 2, jit_compile": plain_part3(data, flags, jit_compile=True),
             "the 2017 way": graph_of_2017(data, flags),
             "matrix products alone": matrix_products(flags),
+            "Adam's passes alone": adam_passes(flags),
             "this project, mixed_bfloat16": project(part3, data, flags, "mixed_bfloat16"),
         },
         flags,
@@ -442,6 +477,10 @@ def report(part, contenders, flags, n_rounds, n_steps):
     print("| | ms a step | images a second | time, in this project's |")
     print("|---|---|---|---|")
     steps = {name: np.median(times) for name, times in seconds.items()}
+    if "Adam's passes alone" in steps:
+        steps["the floor: products and passes"] = (
+            steps["matrix products alone"] + steps["Adam's passes alone"]
+        )
     for name, step in steps.items():
         ratio = step / steps["this project"]
         print(f"| {name} | {1000 * step:.1f} | {batch_size / step:,.0f} | {ratio:.2f} |")
