@@ -13,7 +13,7 @@ import part1_autoencoder
 import part2_aae
 import part3_style_content
 import part4_semisupervised
-from adversarial_autoencoder import datasets, explorer, options
+from adversarial_autoencoder import datasets, explorer, options, priors
 from adversarial_autoencoder.explorer import convert, sheet
 from adversarial_autoencoder.explorer.page import KINDS
 from adversarial_autoencoder.runs import run as runs
@@ -253,6 +253,37 @@ def test_the_slider_that_changes_the_image_most_comes_first(drawings):
     kernel.assign(kernel * factors)
     order = json.loads(part(explorer.page(model, drawings), "description"))["order"]
     assert order[0] == 3 and order[-1] == 5 and sorted(order) == list(range(15))
+
+
+def shown_prior(model, data):
+    return json.loads(part(explorer.page(model, data), "description"))["prior"]
+
+
+@pytest.mark.parametrize("name", priors.NAMES)
+def test_the_map_has_the_prior_s_outline_and_the_middle_of_each_component(name, drawings):
+    model = make("part 2, drawn codes", drawings)
+    model.prior = priors.make(name, 2, stddev=2.0, n_components=3)
+    shown, outline = shown_prior(model, drawings), model.prior.outline()
+    assert shown["caption"] == f"Lines of the prior: {', '.join(outline)}."
+    for found, expected in zip(shown["outline"], outline.values(), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+    if name not in priors.WITH_COMPONENTS:
+        assert shown["places"] == {}
+        return
+    places = list(shown["places"].values())
+    assert list(shown["places"])[2] == {"swiss_roll": "Stretch 2"}.get(name, "Petal 2")
+    np.testing.assert_array_equal(model.prior.nearest_component(places), [0, 1, 2])
+
+
+@pytest.mark.parametrize("name", ["gaussian", "uniform"])
+def test_the_map_has_the_prior_s_outline_around_each_cluster_head(name, drawings):
+    model, heads = make("part 2, drawn codes", drawings), np.array([[1, 2], [30, 4]], np.float32)
+    model.prior, model.heads = priors.make(name, 2, stddev=2.0), lambda: heads
+    shown = shown_prior(model, drawings)
+    assert shown["places"] == {"Cluster 0": [1, 2], "Cluster 1": [30, 4]}
+    for lines in shown["outline"]:
+        middles = [(np.max(line, axis=0) + np.min(line, axis=0)) / 2 for line in lines]
+        np.testing.assert_allclose(middles, heads, atol=1e-2)
 
 
 def test_colour_images_are_chosen_and_not_drawn(data, drawings):
