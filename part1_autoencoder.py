@@ -43,6 +43,7 @@ class Autoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Autoencoder"
+    LABELS = "none"
     MEASURES = [
         measures.measure_reconstruction,
     ]

@@ -54,6 +54,7 @@ class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Adversarial_Autoencoder"
+    LABELS = "none"
     MEASURES = [
         measures.measure_reconstruction,
         measures.measure_codes,

@@ -60,6 +60,7 @@ class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Supervised"
+    LABELS = "all"
     MEASURES = [
         measures.measure_reconstruction,
         measures.measure_codes,

@@ -77,6 +77,7 @@ class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Semi_Supervised"
+    LABELS = "some"
     MEASURES = [
         measures.measure_reconstruction,
         measures.measure_codes,

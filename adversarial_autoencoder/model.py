@@ -18,6 +18,7 @@ class Model(tf.Module):
     Attributes:
       NAME: the name of its folder under `Results/`.
       MEASURES: the functions that measure it, see `evaluation`.
+      LABELS: which labels of training images it uses: `all`, `some` (part 4) or `none`.
       flags: the run's flags.
       dense, encoder_dense: make a layer, as `layers.dense`, with what `--initializer`, `--dropout`
         and `--seed` say of all layers; in the encoder also `--batch_norm`.
@@ -40,6 +41,7 @@ class Model(tf.Module):
 
     NAME: str
     MEASURES: Sequence[Callable]
+    LABELS: str = "all"
     flags: absl_flags.FlagValues
     dense: Callable[..., keras.KerasTensor]
     encoder_dense: Callable[..., keras.KerasTensor]
@@ -61,17 +63,24 @@ class Model(tf.Module):
         start = {"initializer": flags.initializer, "dropout": flags.dropout, "seed": flags.seed}
         self.dense = functools.partial(layers.dense, **start)
         self.encoder_dense = functools.partial(self.dense, batch_norm=flags.batch_norm)
-        self._steps_per_epoch = len(data.train) // flags.batch_size
+        self._steps_per_epoch = data.n_training // flags.batch_size
 
     @classmethod
-    def load_data(cls, flags: absl_flags.FlagValues) -> Dataset:
-        """Returns the data set that the flags ask for."""
-        where = (flags.dataset, flags.data_dir, flags.n_images)
-        return datasets.load(*where, image_size=flags.image_size, on_disk=flags.streaming)
+    def load_data(cls, flags: absl_flags.FlagValues, labels: str | None = None) -> Dataset:
+        """Returns the data set that the flags ask for; `labels` takes the place of `LABELS`."""
+        return datasets.load(
+            flags.dataset,
+            flags.data_dir,
+            flags.n_images,
+            image_size=flags.image_size,
+            ground=flags.ground,
+            on_disk=flags.streaming,
+            labels=cls.LABELS if labels is None else labels,
+        )
 
     def training_images(self, data: Dataset) -> Split:
         """Returns the images, and the labels, that `train_step` gets."""
-        return data.train
+        return data.all_training()
 
     def adam(
         self, variables: Sequence[keras.Variable], rate_factor: float = 1.0, drop: float = 0.1

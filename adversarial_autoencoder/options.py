@@ -382,6 +382,8 @@ def _define_shared(flags: Flags) -> None:
         boolean(flags, "streaming", False, streaming)
         size = "height and width to which images of a folder are resized; 0: as they are"
         integer(flags, "image_size", 0, size, least=0, most=1024)
+        behind = "behind transparent images of a folder"
+        choice(flags, "ground", "white", ("white", "black"), behind)
 
     with flags.grouped("Networks"):
         integer(flags, "z_dim", 2, "dimensions of the latent code", most=MOST_UNITS)

@@ -37,6 +37,7 @@ class Classifier(Model):
     """The network, its optimizer, and what is shown and measured of it."""
 
     NAME = "Classifier"
+    LABELS = "some"
     MEASURES = [
         measures.measure_classification,
     ]

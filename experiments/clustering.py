@@ -77,6 +77,7 @@ class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Clustering"
+    LABELS = "none"
     MEASURES = [
         measures.measure_reconstruction,
         measures.measure_codes,

@@ -90,6 +90,10 @@ class AdversarialAutoencoder(Model):
         measures.measure_map,
     ]
 
+    @classmethod
+    def load_data(cls, flags):
+        return super().load_data(flags, labels="none" if flags.n_clusters else "some")
+
     def __init__(self, data, flags):
         if flags.n_clusters:
             data = as_classes(data, flags.n_clusters)

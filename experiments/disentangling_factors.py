@@ -260,7 +260,7 @@ class AdversarialAutoencoder(model.Model):
     @classmethod
     def load_data(cls, flags):
         where = (flags.dataset, flags.data_dir, flags.n_images)
-        settings = {"image_size": flags.image_size, "unseen": flags.unseen}
+        settings = {"image_size": flags.image_size, "ground": flags.ground, "unseen": flags.unseen}
         data = datasets.load(*where, by_identity=True, **settings)
         if len(data.test) <= NEIGHBOURS:
             raise UserError(

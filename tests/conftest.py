@@ -73,6 +73,7 @@ def data(npz) -> datasets.Dataset:
 def network(monkeypatch, tmp_path):
     """`network(False)` is a machine without a network, on which nothing was ever downloaded."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "nothing"))
     return lambda there: monkeypatch.setattr(tfds, "_answers", lambda url: there)
 
 

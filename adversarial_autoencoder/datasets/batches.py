@@ -25,11 +25,11 @@ def steps_per_epoch(data: Dataset, batch_size: int) -> int:
     Raises:
       UserError: not one.
     """
-    if batch_size > len(data.train):
+    if batch_size > data.n_training:
         raise UserError(
-            f"--batch_size={batch_size}, but {data.name} has only {len(data.train)} training images"
+            f"--batch_size={batch_size}, but {data.name} has only {data.n_training} training images"
         )
-    return len(data.train) // batch_size
+    return data.n_training // batch_size
 
 
 class Batches:

@@ -6,6 +6,9 @@ Here are also the checks that each source's arrays must pass, and how images are
 import dataclasses
 import hashlib
 import math
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
 
 from adversarial_autoencoder import randomness
 from adversarial_autoencoder.system.errors import UserError, one_line
@@ -15,9 +18,44 @@ import tensorflow as tf
 from absl import logging
 
 MAX_LABEL = np.iinfo(np.int64).max
+UNLABELLED = -1  # In the place of a label.
+MAX_VALIDATION = 5000
+MAX_NAME = 100  # Characters in the name of a class or factor.
+DARK = 64  # Images whose brightest pixel is below this, of 255, are probably scaled wrongly.
+LABELS = ("all", "some", "none")  # Which labels a model needs, see `Request`.
 
 # What a fingerprint has a part for. Those of earlier versions have the first alone.
 FINGERPRINTED = ("training images", "validation images", "test images", "names or factors")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a data source is asked for.
+
+    Attributes:
+      name: the data set, as `--dataset` names it.
+      data_dir: folder of prepared data; None: the source's own.
+      n_images: number of training images needed, 0: all. A source may return more.
+      image_size: height and width to which images of a folder are scaled; 0: they are of one size.
+      ground: `white` or `black`, behind transparent images of a folder.
+      on_disk: leave the training images of a TFDS data set on disk, see `streaming`.
+      by_identity: a label says which images show the same thing. Those of test images need not be
+        among the training labels, and `smallnorb` has the toys, not their categories, as labels.
+      unseen: names of classes to keep for testing: no training image shows them, and test images
+        show nothing else.
+      labels: `all`: the model needs the label of each training image, and images without are left
+        out; `some`: they are used without; `none`: the model uses no labels.
+    """
+
+    name: str
+    data_dir: str | None = None
+    n_images: int = 0
+    image_size: int = 0
+    ground: str = "white"
+    on_disk: bool = False
+    by_identity: bool = False
+    unseen: Sequence[str] = ()
+    labels: str = "all"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +99,8 @@ class Dataset:
 
     `name` is what was loaded: never `auto`, but what that came to. Test labels from n_classes on
     are of identities that no training image shows; `class_names` has their names too. `held_out`
-    has images of them that are neither trained nor tested on, if there are any.
+    has images of them that are neither trained nor tested on, if there are any; `unlabelled` has
+    training images without a label.
     """
 
     name: str
@@ -71,6 +110,24 @@ class Dataset:
     n_classes: int
     class_names: tuple[str, ...]
     held_out: Split | None = None
+    unlabelled: Split | None = None
+
+    @property
+    def n_training(self) -> int:
+        """The number of training images, with and without a label."""
+        return len(self.train) + (len(self.unlabelled) if self.unlabelled else 0)
+
+    def all_training(self) -> Split:
+        """Returns all training images; those without a label have the label n_classes.
+
+        Of it `tf.one_hot(labels, n_classes)` makes a row of zeros.
+        """
+        if not self.unlabelled:
+            return self.train
+        images = np.concatenate([self.train.images, self.unlabelled.images])
+        labels = np.full(len(images), self.n_classes, np.int32)
+        labels[: len(self.train)] = self.train.labels
+        return Split(images, labels)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -117,6 +174,8 @@ class Dataset:
             for name, values in columns:
                 names.update(repr((name, values.dtype.str, values.shape)).encode())
                 names.update(np.ascontiguousarray(values))
+        if self.unlabelled:
+            names.update(np.ascontiguousarray(self.unlabelled.images))
         return [*parts, f"{len(self.class_names)} classes, sha256 {names.hexdigest()[:16]}"]
 
     def test_inputs(self) -> tuple[tf.Tensor, tf.Tensor]:
@@ -241,14 +300,158 @@ def _as_uint8(images: np.ndarray, name: str) -> np.ndarray:
             f"or to floats from 0 to 1"
         )
     if images.dtype.kind != "f":
-        if high == 1:
-            logging.warning("%s is 0 and 1 out of 255, almost black; as floats 1 is white.", name)
         return images.astype(np.uint8, copy=False)
     levels = np.empty(images.shape, np.uint8)
     for start in range(0, len(images), 1000):  # In pieces, to hold no second copy as floats.
         rows = slice(start, start + 1000)
         levels[rows] = np.rint(images[rows] * 255.0)
     return levels
+
+
+def flaw_of_text(text: str, max_length: int) -> str:
+    """Returns why text cannot stand in a line of a file or a table ("has ..."), or "" if it can."""
+    if len(text) > max_length:
+        return f"has {len(text)} characters, where {max_length} are the most"
+    categories = set(map(unicodedata.category, text))
+    if "Cs" in categories:
+        return "is no valid Unicode"
+    return "has a line break or another control character" * bool(categories & {"Cc", "Zl", "Zp"})
+
+
+def without_colour(*splits: Split) -> list[Split]:
+    """Returns the splits with one channel where R = G = B in all images, else as they are."""
+    pieces = (split.images[k : k + 1000] for split in splits for k in range(0, len(split), 1000))
+    if splits[0].images.shape[3] == 1 or any((x != x[..., :1]).any() for x in pieces):
+        return list(splits)
+    return [dataclasses.replace(split, images=split.images[..., :1]) for split in splits]
+
+
+# From a source's images and labels to a data set.
+
+
+def from_splits(
+    request: Request,
+    train: Split,
+    test: Split,
+    validation: Split | None = None,
+    name: str = "",
+    name_of: Callable[[int], str] = str,
+) -> Dataset:
+    """Numbers the classes from 0 and sets the validation images aside.
+
+    Args:
+      request: what was asked for.
+      train: training images with the source's labels, int64; `UNLABELLED` for none.
+      test: test images.
+      validation: validation images; None: the first twelfth of the training images, at most
+        `MAX_VALIDATION`. Training images that come class after class are shuffled before.
+      name: the data set's, if it is not the request's.
+      name_of: the name of the class with this label.
+
+    Raises:
+      UserError: the images or the labels are not what is needed.
+    """
+    name = name or request.name
+    shape = train.images.shape[1:]
+    for split in (test, validation or test):
+        if split.images.shape[1:] != shape:
+            raise UserError(
+                f"{name}: training images are {shape} and others {split.images.shape[1:]}: "
+                f"make them of one size"
+            )
+    if not np.any(train.labels != UNLABELLED):
+        if request.labels != "none":
+            raise UserError(
+                f"{name} has no labels, and this script needs classes: give them (parts 1 and 2 "
+                f"need none)"
+            )
+        train, test = _as_one_class(train), _as_one_class(test)
+        validation, name_of = validation and _as_one_class(validation), lambda label: "unlabelled"
+    train, unlabelled = _apart(train)
+    test, left_out = _apart(test)
+    n_used, n_left_out = len(unlabelled), len(left_out)
+    if validation:
+        validation, left_out = _apart(validation)
+        n_left_out += len(left_out)
+    if request.labels == "all" or not isinstance(train.images, np.ndarray):
+        n_used, n_left_out = 0, n_left_out + n_used
+    for n, what in ((n_used, "used without one"), (n_left_out, "left out")):
+        if n:
+            print(f"{name}: {n} images have no label and are {what}.", file=sys.stderr)
+    values = np.unique(train.labels)
+    strange = np.setdiff1d(test.labels, values)
+    if len(values) < 2 and request.labels != "none":
+        raise UserError(
+            f"{name}: all training labels are {name_of(values[0])}, one class only, and this "
+            f"script needs two or more (parts 1 and 2 take one; -1 stands for no label)"
+        )
+    if len(strange) and not request.by_identity:
+        raise UserError(
+            f"{name}: {len(strange)} of the test labels' classes, such as {name_of(strange[0])}, "
+            f"are not among the training labels: give training images of them too, or leave them "
+            f"out"
+        )
+    if not len(test):
+        raise UserError(f"{name}: no test image has a label: give test images with labels")
+    n_validation = 0 if validation else min(len(train) // 12, MAX_VALIDATION)
+    if not (validation or n_validation):
+        raise UserError(
+            f"{name} has {len(train)} training images, and at least 12 are needed, since a twelfth "
+            f"is kept for validation: add images"
+        )
+    _tell_dark(name, train.images)
+    if _is_ordered(train.labels, n_validation):
+        train = train[randomness.numpy_generator(0, "sorted images").permutation(len(train))]
+    n_classes = len(values)
+    values = np.concatenate([values, strange])
+    order = np.argsort(values).astype(np.int32)
+
+    def numbered(split: Split) -> Split:
+        labels = order[np.searchsorted(values, split.labels, sorter=order)]
+        return dataclasses.replace(split, labels=labels)
+
+    train, test = numbered(train), numbered(test)
+    return Dataset(
+        name=name,
+        train=train[n_validation:],
+        validation=numbered(validation) if validation else train[:n_validation],
+        test=test,
+        n_classes=n_classes,
+        class_names=tuple(map(name_of, values)),
+        unlabelled=unlabelled if n_used else None,
+    )
+
+
+def _apart(split: Split) -> tuple[Split, Split]:
+    """The images with a label, and those without."""
+    known = split.labels != UNLABELLED
+    return (split, split[:0]) if known.all() else (split[known], split[~known])
+
+
+def _as_one_class(split: Split) -> Split:
+    return dataclasses.replace(split, labels=np.zeros_like(split.labels))
+
+
+def _tell_dark(name: str, images: np.ndarray) -> None:
+    if isinstance(images, np.ndarray) and (brightest := images.max()) < DARK:
+        logging.warning(
+            "%s: the brightest pixel is %d of 255, almost black: scale the pixels so that white "
+            "is 255 (in floats, 1).",
+            name,
+            brightest,
+        )
+
+
+def _is_ordered(labels: np.ndarray, n_validation: int) -> bool:
+    """Whether images come by class, so that the first of them cannot stand for all."""
+    values, counts = np.unique(labels, return_counts=True)
+    one_run_each = np.count_nonzero(labels[1:] != labels[:-1]) == len(values) - 1
+    in_validation, in_rest = (
+        np.isin(values, part) for part in (labels[:n_validation], labels[n_validation:])
+    )
+    # A class that would have twenty images if they were drawn lacks them once in 10^8 times.
+    missing = ~in_validation & (counts * n_validation >= 20 * len(labels))
+    return bool(one_run_each or missing.any() or not in_rest.all())
 
 
 # Choosing.
@@ -335,9 +538,9 @@ def as_classes(data: Dataset, n_clusters: int) -> Dataset:
     """
     if n_clusters < 2:
         raise UserError(f"--n_clusters={n_clusters}: one cluster tells nothing, take 2 or more")
-    if n_clusters > len(data.train):
+    if n_clusters > data.n_training:
         raise UserError(
-            f"--n_clusters={n_clusters}, but {data.name} has only {len(data.train)} training images"
+            f"--n_clusters={n_clusters}, but {data.name} has only {data.n_training} training images"
         )
     names = tuple(f"cluster {k}" for k in range(n_clusters))
     return dataclasses.replace(data, n_classes=n_clusters, class_names=names)

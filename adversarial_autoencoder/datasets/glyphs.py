@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adversarial_autoencoder import randomness
+from adversarial_autoencoder.datasets.dataset import MAX_VALIDATION, Dataset, Request, Split
 
 import numpy as np
 
@@ -35,6 +36,16 @@ SCRIPTS = (
     "ߋߍߎߐߒߔߖߘߙߛߜߞߟߡߢߣߤߥߦߧ"
     "ກຂຄງຈຊຍດຕຖທນບປຜຝພຟມຢຣລວສຫອຮ"
 )
+
+# The characters of each data set, and how many images are drawn for training (with validation) and
+# for testing: of each character, more than 100.
+CHARACTERS = {
+    "glyphs": DIGITS,
+    "glyphs_letters": UPPER + LOWER,
+    "glyphs_all": DIGITS + UPPER + LOWER,
+    "glyphs_scripts": DIGITS + UPPER + LOWER + SCRIPTS,
+}
+N_TRAIN, N_TEST, N_TEST_OF_SCRIPTS = 60000, 10000, 40000
 
 
 class Face(NamedTuple):
@@ -116,6 +127,22 @@ _LEVELS = 255 / _REACH  # table levels a cell
 _BEND = np.array([1.6, 1.6, 1.6, 0.6, 0.6, 0.6, 0.6])
 _PRESSURE = 0.06 * _BEND
 _EDGE = (0.8, 1.4)  # pixels from black to white at a stroke's edge
+
+
+def load(request: Request) -> Dataset:
+    """Draws a data set, the same whatever the run's seed, and no more of it than is asked for."""
+    characters, n_train = CHARACTERS[request.name], N_TRAIN
+    if request.n_images > 0 and not request.unseen:
+        n_train = min(N_TRAIN, MAX_VALIDATION + request.n_images)
+
+    def draw(n: int, purpose: str) -> Split:
+        images, labels, factors = make(n, 0, purpose, characters=characters)
+        return Split(images, labels, dict(zip(FACTOR_NAMES, factors.T, strict=True)))
+
+    n_test = N_TEST_OF_SCRIPTS if request.name == "glyphs_scripts" else N_TEST
+    train, test = draw(n_train, "train"), draw(n_test, "test")
+    validation, train = train[:MAX_VALIDATION], train[MAX_VALIDATION:]
+    return Dataset(request.name, train, validation, test, len(characters), tuple(characters))
 
 
 def make(

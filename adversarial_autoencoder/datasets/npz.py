@@ -1,31 +1,25 @@
-"""Files that hold images: MNIST's packed idx files, and the user's own `.npz`.
+"""The user's own images in an `.npz`, as `numpy.savez` and `numpy.savez_compressed` write it.
 
-Whatever a file holds, it ends in images or in a `UserError`. What an array promises (its shape, its
-type, its bytes) is checked before anything is allocated for it.
+NumPy's own reader reads it. Before, what each array promises (its shape, its type, its bytes) is
+compared with what is stored, so that nothing is allocated for a promise.
 """
 
 import contextlib
 import dataclasses
-import gzip
-import hashlib
 import io
 import math
 import os
 import pathlib
-import struct
-import unicodedata
+import pickle
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator
 
 from adversarial_autoencoder.datasets import dataset
-from adversarial_autoencoder.datasets.dataset import Split
+from adversarial_autoencoder.datasets.dataset import MAX_NAME, UNLABELLED, Dataset, Request, Split
 from adversarial_autoencoder.system.errors import UserError, one_line
 
 import numpy as np
-
-PIECE = 1 << 20  # Bytes read at once.
 
 # How many times an array may be larger than what it was packed into. Deflate does not get beyond
 # 1032; of large files, no images do beyond a tenth of that, and a few MB can be made to be GB.
@@ -33,101 +27,49 @@ MAX_RATIO, MAX_RATIO_OF_LARGE = 1032, 200
 LARGE = 1 << 30
 
 MAX_HEADER = 10_000  # What NumPy takes.
-MAX_DIMENSIONS = 32
-MAX_NAME = 100  # Characters.
 MAX_NAMES = 64 << 20  # Bytes of all.
 
 # What an `.npz` may tell of each image, called as the fields of a `Split`: the key of its names,
-# the types that it may have, and what messages ask for.
+# and the types that it may have.
 COLUMNS = {
-    "factors": ("factor_names", "biuf", "finite numbers: number what has names"),
-    "visible": ("factor_names", "b", "true or false: store it as bool"),
-    "pose": ("pose_names", "iu", "integers: number what has names"),
+    "factors": ("factor_names", "biuf", "finite numbers"),
+    "visible": ("factor_names", "b", "true or false (bool)"),
+    "pose": ("pose_names", "iu", "integers"),
 }
 
-# MNIST's own files.
 
-
-def read_idx(path: pathlib.Path, max_values: int) -> tuple[np.ndarray, str]:
-    """Reads a packed file in the format of MNIST's.
-
-    The format: two zero bytes, 8 for unsigned bytes, the number of dimensions; then each dimension
-    as four bytes, the high one first; then the values (LeCun, "The MNIST database", 1998).
-
-    Args:
-      path: a gzip file.
-      max_values: how many values there may be, so that no small file unpacks to a huge one.
-
-    Returns:
-      The values, uint8 in the shape that the header gives; the MD5 sum of the unpacked bytes.
+def load(request: Request) -> Dataset:
+    """Loads the data set in an `.npz`.
 
     Raises:
-      UserError: it cannot be unpacked, or is no such file, or holds more or less than it promises.
+      UserError: it is no such file, damaged, or larger than the memory that is there.
     """
-    try:
-        with gzip.open(path) as file:
-            header = file.read(4)
-            n_dimensions = header[3] if len(header) == 4 and header[:3] == b"\0\0\x08" else 0
-            header += file.read(4 * n_dimensions)
-            if not 1 <= n_dimensions <= 3 or len(header) < 4 + 4 * n_dimensions:
-                raise UserError(
-                    f"{path} is no idx file of bytes, as MNIST's are: download it again"
-                )
-            shape = struct.unpack_from(f">{n_dimensions}I", header, 4)
-            promised = math.prod(shape)
-            if promised > max_values:
-                raise UserError(
-                    f"{path} promises {promised} values, and MNIST's files have at most "
-                    f"{max_values}: download it again"
-                )
-            values = bytearray()
-            # One more than is promised, which also makes gzip compare its checksum at the end.
-            while piece := file.read(min(PIECE, promised + 1 - len(values))):
-                values += piece
-    except EOFError:
-        raise UserError(f"{path} is truncated: download it again") from None
-    except (OSError, zlib.error) as error:
+    path = os.path.expanduser(request.name)
+    train, test, class_names = read(path)
+    train, test = dataset.without_colour(train, test)
+    data = dataset.from_splits(request, train, test, name=path)
+    if class_names is None:
+        return data
+    if class_names.shape != (len(data.class_names),):
         raise UserError(
-            f"{path} cannot be unpacked ({one_line(error)}): download it again"
-        ) from error
-    if len(values) != promised:
-        count = "more" if len(values) > promised else len(values)
-        raise UserError(
-            f"{path} holds {count} values, but its header promises {promised}: download it again"
+            f"{path}: class_names has shape {class_names.shape}, but the labels have "
+            f"{len(data.class_names)} classes: give one name for each, in the order of the labels"
         )
-    checksum = hashlib.md5(header, usedforsecurity=False)
-    checksum.update(values)
-    return np.frombuffer(values, np.uint8).reshape(shape), checksum.hexdigest()
+    if (train.labels == UNLABELLED).all():
+        return data
+    places = np.argsort(np.argsort([int(value) for value in data.class_names]))
+    return dataclasses.replace(data, class_names=tuple(class_names[places].tolist()))
 
 
-# The user's own file.
-
-
-@dataclasses.dataclass(frozen=True)
-class _Member:
-    """An array in an `.npz`, of which the header alone was read."""
-
-    info: zipfile.ZipInfo
-    where: str  # What messages call it.
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    order: str
-    start: int  # Where its values begin.
-
-    @property
-    def n_bytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
-
-def read_npz(path: str) -> tuple[Split, Split, np.ndarray | None]:
-    """Reads images and labels from a file as `numpy.savez` and `numpy.savez_compressed` write it.
+def read(path: str) -> tuple[Split, Split, np.ndarray | None]:
+    """Reads the arrays of a file.
 
     Args:
-      path: of a file with `x_train`, `y_train`, `x_test`, `y_test`, and perhaps `class_names` (text
-        [n_classes]); `factor_names` (text [n_factors]), `factors_train` and `factors_test`
-        (numbers [n, n_factors]); with these `visible_train` and `visible_test` (bool
-        [n, n_factors]); `pose_names` (text [n_pose]), `pose_train` and `pose_test` (integers
-        [n, n_pose]).
+      path: of a file with `x_train`, `x_test` and, unless no image has a label, `y_train` and
+        `y_test`; and perhaps `class_names` (text [n_classes]); `factor_names` (text [n_factors]),
+        `factors_train` and `factors_test` (numbers [n, n_factors]); with these `visible_train` and
+        `visible_test` (bool [n, n_factors]); `pose_names` (text [n_pose]), `pose_train` and
+        `pose_test` (integers [n, n_pose]).
 
     Returns:
       Training and test images with the labels of the file, and the class names or None.
@@ -138,216 +80,176 @@ def read_npz(path: str) -> tuple[Split, Split, np.ndarray | None]:
     if not os.path.isfile(path):
         problem = "is a folder" if os.path.isdir(path) else "does not exist"
         raise UserError(f"{path} {problem}: give --dataset the path of an .npz")
-    with _readable(path):
-        try:
-            archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile:
-            raise UserError(
-                f"{path} is no .npz, or not a whole one: write it with numpy.savez"
-            ) from None
-        with archive:
-            return _read(archive, path)
+    with _one_line_each(path), zipfile.ZipFile(path) as archive:
+        members = _members(archive, path)
+        return _split(members, "train"), _split(members, "test"), _names(members, "class_names")
 
 
 @contextlib.contextmanager
-def _readable(path: str) -> Iterator[None]:
+def _one_line_each(where: str) -> Iterator[None]:
     """Turns each way in which an archive or an array can be broken into one line."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's parser has opinions on what is no header.
+            yield
     except UserError:
         raise
-    except MemoryError:
-        raise UserError(f"{path} takes more memory than there is: store fewer images") from None
     except Exception as error:  # zipfile, zlib, NumPy and Python's parser each raise their own.
         raise UserError(
-            f"{path} cannot be read ({one_line(error)}): write it with numpy.savez"
+            f"{where} cannot be read ({one_line(error)}): write it with numpy.savez"
         ) from error
 
 
-def _read(archive: zipfile.ZipFile, path: str) -> tuple[Split, Split, np.ndarray | None]:
-    infos = {}
-    for info in archive.infolist():
-        key = info.filename.removesuffix(".npy")
-        if key in infos:
-            raise UserError(f"{path} holds {one_line(key)} twice: write it with numpy.savez")
-        infos[key] = info
-    keys = ["x_train", "y_train", "x_test", "y_test"]
-    if any(key.startswith("factors_") for key in infos):
-        keys += ["factor_names", "factors_train", "factors_test"]
-        if any(key.startswith("visible_") for key in infos):
-            keys += ["visible_train", "visible_test"]
-    if "pose_names" in infos:
-        keys += ["pose_names", "pose_train", "pose_test"]
+class _Member:
+    """An array in an `.npz`, of which the header alone was read and its promise checked."""
+
+    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str):
+        self.archive, self.info, self.where = archive, info, where
+        readers = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        with _one_line_each(where):
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # Of the others Python unpacks a piece of the file at once, however much it gives.
+                raise ValueError("it is packed in a way that NumPy does not use")
+            with archive.open(info) as file:
+                begin = io.BytesIO(file.read(MAX_HEADER + 12))
+            read_header = readers[np.lib.format.read_magic(begin)]
+            self.shape, _, self.dtype = read_header(begin, max_header_size=MAX_HEADER)
+            if self.dtype.hasobject and not where.endswith("_names"):
+                raise ValueError("it holds Python objects, which need pickle: store numbers")
+            stored = info.file_size - begin.tell()
+            promised = math.prod(self.shape) * self.dtype.itemsize
+            self.n_bytes = stored if self.dtype.hasobject else promised
+            packed = min(info.compress_size, os.path.getsize(archive.filename))
+            most = MAX_RATIO_OF_LARGE if info.file_size > LARGE else MAX_RATIO
+            most = 1 if info.compress_type == zipfile.ZIP_STORED else most
+            if min(self.shape, default=0) < 0 or self.n_bytes != stored:
+                raise ValueError(f"its header promises {promised} bytes, and {stored} are stored")
+            if info.file_size > packed * most:
+                raise ValueError(
+                    f"it unpacks from {packed} to {info.file_size} bytes, which no images do"
+                )
+
+    def read(self) -> np.ndarray:
+        with _one_line_each(self.where), self.archive.open(self.info) as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _members(archive: zipfile.ZipFile, path: str) -> dict[str, _Member]:
+    """The arrays that are read, by their key, each and their sizes together checked."""
+    infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if len(infos) < len(archive.infolist()):
+        raise UserError(f"{path} holds an array twice: write it with numpy.savez")
+    keys = ["x_train", "x_test"]
+    keys += ["y_train", "y_test"] if {"y_train", "y_test"} & infos.keys() else []
+    for field, (names, *_) in COLUMNS.items():
+        given = {f"{field}_train", f"{field}_test"} & infos.keys()
+        if names in infos if field == "pose" else given:  # Poses without names are not read.
+            keys += [names, f"{field}_train", f"{field}_test"]
     if missing := [key for key in keys if key not in infos]:
         present = one_line(", ".join(infos) or "nothing")
         raise UserError(f"{path} lacks {missing[0]}: it holds {present}")
-    if "class_names" in infos:
-        keys.append("class_names")
-    members = {key: _member(archive, infos[key], f"{path}: {key}") for key in keys}
+    keys += ["class_names"] if "class_names" in infos else []
+    members = {key: _Member(archive, infos[key], f"{path}: {key}") for key in keys}
+    needed = 0
     for key, member in members.items():
         if key[:2] == "x_":
             dataset.check_images(member.shape, member.dtype, member.where)
         elif key[:2] == "y_":
             dataset.check_labels(member.shape, member.dtype, member.where)
-        _check_size(member, os.path.getsize(path))
-    n_labels = sum(math.prod(members[f"y_{part}"].shape) for part in ("train", "test"))
-    for member in (members[key] for key in keys if key.endswith("_names")):
-        if math.prod(member.shape) > n_labels or member.n_bytes > MAX_NAMES:
-            raise UserError(
-                f"{member.where} has shape {one_line(member.shape, 80)} and {member.n_bytes} "
-                f"bytes, more than names take: give one short name for each"
-            )
-    # Images are kept as bytes; while they are converted, they are there twice.
-    needed = sum(member.n_bytes for member in members.values())
-    needed += sum(math.prod(m.shape) for m in members.values() if m.dtype.kind in "uif")
-    if needed > (available := _available_memory()):
+        elif key.endswith("_names"):
+            n_images = members["x_train"].shape[0] + members["x_test"].shape[0]
+            if math.prod(member.shape) > n_images or member.n_bytes > MAX_NAMES:
+                raise UserError(
+                    f"{member.where} has shape {one_line(member.shape, 80)} and {member.n_bytes} "
+                    f"bytes, more than names take: give one short name for each"
+                )
+        # Images are kept as bytes; while they are converted, they are there twice.
+        needed += member.n_bytes + math.prod(member.shape) * (member.dtype.kind in "uif")
+    if needed > (available := available_memory()):
         raise UserError(
             f"{path} takes {needed} bytes of memory, and {available:.0f} are free: "
             f"store fewer images, or store them as uint8"
         )
+    return members
 
-    def read_part(part: str) -> Split:
-        x, y = (members[f"{key}_{part}"] for key in "xy")
-        split = dataset.checked(_values(archive, x), _values(archive, y), x.where, y.where)
-        found = {
-            field: _columns(archive, members, field, part, len(split), path)
-            for field in COLUMNS
-            if f"{field}_{part}" in members
-        }
-        if both := sorted(found.get("factors", {}).keys() & found.get("pose", {}).keys()):
+
+def _split(members: dict[str, _Member], part: str) -> Split:
+    """The images of a part, and all that is told of them."""
+    x, y = members[f"x_{part}"], members.get(f"y_{part}")
+    images = x.read()
+    labels = y.read() if y else np.full(len(images), UNLABELLED)
+    split = dataset.checked(images, labels, x.where, y.where if y else x.where)
+    found = {}
+    for field, (key, kinds, wanted) in COLUMNS.items():
+        if (member := members.get(f"{field}_{part}")) is None:
+            continue
+        names, values = _names(members, key).ravel().tolist(), member.read()
+        is_right = values.dtype.kind in kinds and values.shape == (len(split), len(names))
+        if not is_right or not np.all(np.isfinite(values)):
             raise UserError(
-                f"{path}: {both[0]} stands in factor_names and in pose_names: rename one of them"
+                f"{member.where} is {values.dtype} of shape {values.shape}, but must be {wanted} "
+                f"[{len(split)}, {len(names)}], a column for each of {key}"
             )
-        return dataclasses.replace(split, **found)
-
-    class_names = _text(archive, members["class_names"]) if "class_names" in members else None
-    return read_part("train"), read_part("test"), class_names
-
-
-def _columns(
-    archive: zipfile.ZipFile,
-    members: dict[str, _Member],
-    field: str,
-    part: str,
-    n_images: int,
-    path: str,
-) -> dict[str, np.ndarray]:
-    """The columns of an array [n_images, n_names] by name; `field` is one of `COLUMNS`."""
-    key, kinds, wanted = COLUMNS[field]
-    names, values = _text(archive, members[key]), _values(archive, members[f"{field}_{part}"])
-    if names.ndim != 1 or values.shape != (n_images, len(names)):
-        raise UserError(
-            f"{path}: {field}_{part} has shape {values.shape}, but {n_images} images and "
-            f"{names.size} {key} are there: make it [{n_images}, {names.size}]"
-        )
-    if values.dtype.kind not in kinds or not np.all(np.isfinite(values)):
-        raise UserError(f"{path}: {field}_{part} must be {wanted}")
-    distinct, counts = np.unique(names, return_counts=True)
-    if len(distinct) < len(names):
-        raise UserError(f"{path}: {key} has {distinct[np.argmax(counts)]} twice: rename one")
-    return dict(zip(names.tolist(), values.T, strict=True))
+        others = found.get("factors", ()) if field == "pose" else ()
+        if twice := [k for k, name in enumerate(names) if name in [*names[:k], *others]]:
+            raise UserError(
+                f"{members[key].where} has {names[twice[0]]}, another column's name: rename one"
+            )
+        found[field] = dict(zip(names, values.T, strict=True))
+    return dataclasses.replace(split, **found)
 
 
-def _text(archive: zipfile.ZipFile, member: _Member) -> np.ndarray:
+def _names(members: dict[str, _Member], key: str) -> np.ndarray | None:
     """Names, as str: each one short line, since they go into tables, pictures and files."""
-    values = _values(archive, member)
-    if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8")
-    for name in values.astype(str).ravel().tolist():
-        problem = flaw_of_text(name, MAX_NAME)
-        if problem:
-            raise UserError(
-                f"{member.where} has the name {one_line(ascii(name), 60)}, which {problem}: "
-                f"give short names of one line"
-            )
-    return values.astype(str)
+    if key not in members:
+        return None
+    member = members[key]
+    with _one_line_each(member.where):
+        values = _text_of_objects(member) if member.dtype.hasobject else member.read()
+        values = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values.astype(str)
+        for name in values.ravel().tolist():
+            if flaw := dataset.flaw_of_text(name, MAX_NAME):
+                raise UserError(
+                    f"{member.where} has the name {one_line(ascii(name), 60)}, which {flaw}: "
+                    f"give short names of one line"
+                )
+        return values
 
 
-def flaw_of_text(text: str, max_length: int) -> str:
-    """Returns why text cannot stand in a line of a file or a table ("has ..."), or "" if it can."""
-    if len(text) > max_length:
-        return f"has {len(text)} characters, where {max_length} are the most"
-    categories = set(map(unicodedata.category, text))
-    if "Cs" in categories:
-        return "is no valid Unicode"
-    return "has a line break or another control character" * bool(categories & {"Cc", "Zl", "Zp"})
+class _TextOnly(pickle.Unpickler):
+    """Reads how NumPy pickles an array of str, as pandas makes them, and nothing else.
+
+    Whatever the file names, nothing of it is imported or called: `_Stub` stands for it.
+    """
+
+    def find_class(self, module: str, name: str) -> type:
+        return _Stub
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> _Member:
-    """Reads the array's header, in the format of `numpy.lib.format`."""
-    if info.flag_bits & 1:
-        raise UserError(f"{where} is encrypted: write it with numpy.savez")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # Of the others Python unpacks a piece of the file at once, however much that gives.
-        raise UserError(
-            f"{where} is packed in a way that NumPy does not use (method {info.compress_type}): "
-            f"write it with numpy.savez or numpy.savez_compressed"
-        )
-    with archive.open(info) as file:
-        begin = io.BytesIO(file.read(MAX_HEADER + 12))
-    if begin.getvalue()[:6] != np.lib.format.MAGIC_PREFIX:
-        raise UserError(f"{where} is no array: write it with numpy.savez")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python's parser has opinions on text that is no header.
-        try:
-            version = np.lib.format.read_magic(begin)
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, fortran_order, dtype = read(begin, max_header_size=MAX_HEADER)
-        except Exception as error:  # A dozen types, from KeyError to RecursionError.
-            raise UserError(
-                f"{where} has a broken header ({one_line(error)}): write it with numpy.savez"
-            ) from error
-    is_shape = all(type(length) is int and 0 <= length < 2**63 for length in shape)
-    if not is_shape or len(shape) > MAX_DIMENSIONS:
-        raise UserError(
-            f"{where} has the shape {one_line(shape, 80)}, which no array has: "
-            f"write it with numpy.savez"
-        )
-    if dtype.hasobject:
-        raise UserError(
-            f"{where} holds Python objects, which need pickle and are not read: store numbers"
-        )
-    return _Member(info, where, shape, dtype, "F" if fortran_order else "C", begin.tell())
+class _Stub:
+    def __init__(self, *args: object):
+        self.state = None
+
+    def __setstate__(self, state: object):
+        self.state = state
 
 
-def _check_size(member: _Member, file_size: int) -> None:
-    """Compares what the header promises, what the archive declares, and what is there."""
-    stored = member.info.file_size - member.start
-    if member.n_bytes != stored:
-        raise UserError(
-            f"{member.where} promises {one_line(member.n_bytes, 40)} bytes (shape "
-            f"{one_line(member.shape, 80)}, {one_line(member.dtype, 80)}), but {stored} are "
-            f"stored: write it with numpy.savez"
-        )
-    packed = min(member.info.compress_size, file_size)
-    most = MAX_RATIO_OF_LARGE if member.info.file_size > LARGE else MAX_RATIO
-    if member.info.compress_type == zipfile.ZIP_STORED:
-        most = 1
-    if member.info.file_size > packed * most:
-        raise UserError(
-            f"{member.where} unpacks from {packed} to {member.info.file_size} bytes, which no "
-            f"images do: if that is what it should be, write it with numpy.savez, uncompressed"
-        )
+def _text_of_objects(member: _Member) -> np.ndarray:
+    """An array of Python objects that are all str."""
+    with member.archive.open(member.info) as file:
+        file.read(member.info.file_size - member.n_bytes)  # The header.
+        array = _TextOnly(file).load()
+    names = array.state[-1]
+    if not isinstance(names, list) or not all(type(name) is str for name in names):
+        raise ValueError("it holds Python objects that are no text")
+    return np.array(names).reshape(member.shape)
 
 
-def _values(archive: zipfile.ZipFile, member: _Member) -> np.ndarray:
-    values = bytearray(member.n_bytes)
-    view = memoryview(values)
-    with archive.open(member.info) as file:
-        file.read(member.start)  # Not `seek`, after which Python may compare no checksum.
-        n_read = 0
-        while n := file.readinto(view[n_read : n_read + PIECE]):
-            n_read += n
-    if n_read != member.n_bytes:
-        raise UserError(f"{member.where} is truncated: write it with numpy.savez")
-    return np.ndarray(member.shape, member.dtype, values, order=member.order)
-
-
-def _available_memory() -> float:
-    """Bytes that can be had without swapping, where the system tells; else infinity."""
+def available_memory() -> float:
+    """Returns how many bytes can be had without swapping, where the system tells; else infinity."""
     try:
         lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if "MemAvailable" in line)

@@ -7,6 +7,7 @@ other.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ ROWS = [(action, side) for action in range(5) for side in range(4)] + [(5, 2)]
 N_COLUMNS = 13
 MAX_SIDE = 256  # Pixels of a cell.
 AT_ONCE = 500  # Characters.
+MAX_SHUFFLED = 1 << 26  # Combinations of sheets; among more, few draws are the same.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Pictures:
     Attributes:
       images: uint8 [n, side, side, 3], on black.
       identity: int32 [n], the number of the character.
-      attributes: uint8 [n, len(ATTRIBUTES)], the sheet of each layer.
+      attributes: unsigned [n, len(ATTRIBUTES)], the sheet of each layer.
       visible: bool [n, len(ATTRIBUTES)]: whether the picture tells the attribute, that is, differs
         from that of every other value. From behind nobody has eyes.
       pose: uint8 [n, len(POSE)]: places in `ACTIONS` and in `DIRECTIONS`, and the frame.
@@ -169,15 +171,20 @@ def draw_characters(sheets: Sheets, n: int, seed: int) -> np.ndarray:
     Raises:
       UserError: there are fewer combinations.
     """
-    n_combinations = int(np.prod(sheets.n_values))
+    n_combinations = math.prod(sheets.n_values)
     if n > n_combinations:
         raise UserError(
             f"{n} characters are asked for, and the sheets give {n_combinations} only: ask for "
             f"fewer, or add sheets"
         )
     generator = randomness.numpy_generator(seed, "characters")
-    drawn = generator.permutation(n_combinations)[:n]  # More of them change none before.
-    return np.stack(np.unravel_index(drawn, sheets.n_values), axis=1)
+    # Either way, more of them change none before.
+    if n_combinations <= MAX_SHUFFLED:
+        drawn = generator.permutation(n_combinations)[:n]
+        return np.stack(np.unravel_index(drawn, sheets.n_values), axis=1)
+    drawn = generator.integers(sheets.n_values, size=(2 * n, len(ATTRIBUTES)))
+    _, first = np.unique(drawn, axis=0, return_index=True)  # Few are drawn twice.
+    return drawn[np.sort(first)[:n]]
 
 
 def compose(
@@ -226,14 +233,14 @@ def compose(
     return Pictures(
         images=images,
         identity=(first + numbers).astype(np.int32),
-        attributes=characters[numbers].astype(np.uint8),
+        attributes=characters[numbers].astype(np.min_scalar_type(max(sheets.n_values) - 1)),
         visible=visible,
         pose=np.column_stack([np.array(ROWS)[rows], columns]).astype(np.uint8),
     )
 
 
 def save(path: str | os.PathLike, train: Pictures, test: Pictures) -> None:
-    """Writes an `.npz` as `data_files.read_npz` reads it, whole or not at all.
+    """Writes an `.npz` as `npz.read` reads it, whole or not at all.
 
     Raises:
       UserError: it cannot be written.

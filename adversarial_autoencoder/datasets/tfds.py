@@ -9,10 +9,10 @@ import os
 import re
 import threading
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from adversarial_autoencoder.datasets import dataset, streaming
-from adversarial_autoencoder.datasets.dataset import Split
+from adversarial_autoencoder.datasets import dataset, glyphs, streaming
+from adversarial_autoencoder.datasets.dataset import Dataset, Request, Split
 from adversarial_autoencoder.system.errors import UserError, one_line
 
 import numpy as np
@@ -28,25 +28,35 @@ class Unavailable(UserError):
     """The data neither lie on disk nor can be fetched; data that lie there broken are not this."""
 
 
-def read(
-    name: str,
-    data_dir: str | None,
-    by_identity: bool = False,
-    others: Sequence[str] = (),
-    on_disk: bool = False,
-) -> tuple[Split, Split, Callable[[int], str] | None]:
-    """Reads a data set that has images of one size and one class label; fetches it if need be.
+def load(request: Request) -> Dataset:
+    """Loads a data set that has images of one size and one class label; fetches it if need be.
+
+    Raises:
+      UserError, Unavailable: as `read`.
+    """
+    return to_dataset(request, *read(request))
+
+
+def to_dataset(request: Request, parts: list[Split], name_of: Callable[[int], str]) -> Dataset:
+    """Returns the data set of what `read` returns."""
+    data = dataset.from_splits(request, *parts, name_of=name_of)
+    if not request.on_disk:
+        return data
+    # All but the training images, which are the many.
+    validation, test = map(dataset.in_memory, (data.validation, data.test))
+    return dataclasses.replace(data, validation=validation, test=test)
+
+
+def read(request: Request) -> tuple[list[Split], Callable[[int], str]]:
+    """Reads the images and labels of a data set.
 
     Args:
-      name: as TFDS has it, such as `cifar10` or `emnist/letters`.
-      data_dir: where TFDS keeps its folders; None: its default.
-      by_identity: where `IDENTITIES` has the data set, take its labels from there.
-      others: names that the caller knows, to suggest where this one is mistyped.
-      on_disk: leave the images on disk, as `StreamedImages`.
+      request: its name is TFDS', such as `cifar10` or `emnist/letters`. With `by_identity`, where
+        `IDENTITIES` has the data set, its labels are taken from there.
 
     Returns:
-      Training and test images with TFDS' labels, and what gives a label's name, or None where
-      labels have no names. Of a lone training split the last seventh is for testing.
+      Training and test images with TFDS' labels, and what gives a label's name. Of a lone training
+      split the last seventh is for testing.
 
     Raises:
       UserError: no such data set, or not of this kind, or its files are damaged.
@@ -54,9 +64,10 @@ def read(
     """
     import tensorflow_datasets as tfds
 
-    builder = _builder(name, folder(data_dir), others)
+    name, on_disk = request.name, request.on_disk
+    builder = _builder(name, folder(request.data_dir))
     image, label = _image_and_label(name, builder.info)
-    identity = IDENTITIES.get(builder.name, ()) if by_identity else ()
+    identity = IDENTITIES.get(builder.name, ()) if request.by_identity else ()
     factors = FACTORS[builder.name] if identity else ()
     shape = builder.info.features[image].shape
     if None in shape:
@@ -98,7 +109,7 @@ def read(
 
     feature = builder.info.features[label]
     has_names = isinstance(feature, tfds.features.ClassLabel) and not identity
-    return *map(read_part, parts), feature.int2str if has_names else None
+    return list(map(read_part, parts)), feature.int2str if has_names else str
 
 
 def _from_records(builder, part: str, image: str, label: str, on_disk: bool) -> Split:
@@ -119,7 +130,7 @@ def folder(data_dir: str | None) -> str:
     return data_dir or os.path.expanduser(default)
 
 
-def _builder(name: str, data_dir: str, others: Sequence[str]):
+def _builder(name: str, data_dir: str):
     import tensorflow_datasets as tfds
 
     try:
@@ -132,7 +143,12 @@ def _builder(name: str, data_dir: str, others: Sequence[str]):
             raise UserError(
                 f"--dataset={name}: {one_line(error)} (variants of {base}: {variants})"
             ) from error
-        near = difflib.get_close_matches(base, [*others, *known])
+        if os.path.isdir(os.path.expanduser(name)):
+            raise UserError(
+                f"--dataset={name} is a folder without images: give one with a folder of images "
+                f"for each class (MNIST's own files: --dataset=mnist --data_dir={name})"
+            ) from error
+        near = difflib.get_close_matches(base, ["auto", *glyphs.CHARACTERS, *known])
         raise UserError(
             f"--dataset={name} is unknown{', did you mean ' * bool(near)}{' or '.join(near)}: "
             f"give auto, mnist, glyphs, the name of a TFDS data set, the path of an .npz, or a "

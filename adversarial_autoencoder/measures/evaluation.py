@@ -129,13 +129,15 @@ def measure_classification(model: tf.Module, data: Dataset, judge: Judge) -> Met
 def measure_clusters(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns how well the clusters that the model found fit the labels; see `clusters.clustering`.
 
-    Validation images give each cluster its label.
+    Validation images give each cluster its label. Images of one class alone measure nothing.
 
     Args:
       model: with `classify(x)`, cluster probabilities.
       data: its data set.
       judge: see the module's docstring.
     """
+    if data.n_classes < 2:
+        return {}
     validation, test = (encode(model.classify, s.images) for s in (data.validation, data.test))
     return clusters.clustering(validation, data.validation.labels, test, data.test.labels)
 
@@ -154,11 +156,14 @@ def measure_map(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
       among training codes; `head_distance`, the smallest between two heads.
     """
     measure = measure_clusters if model.labels_are_clusters else measure_classification
+    metrics = {"head_distance": formulas.smallest_distance(np.asarray(model.heads()))}
+    if data.n_classes < 2:
+        return metrics
     z, z_test = (model.draw_codes(split.images) for split in (data.train, data.test))
     return (
         measure(model, data, judge)
         | formulas.nearest_neighbour_error(z, data.train.labels, z_test, data.test.labels)
-        | {"head_distance": formulas.smallest_distance(np.asarray(model.heads()))}
+        | metrics
     )
 
 

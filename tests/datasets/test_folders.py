@@ -43,11 +43,12 @@ def test_a_folder_has_a_class_for_each_of_its_folders(tmp_path):
 def test_folders_train_and_test_say_what_is_for_testing(tmp_path):
     fill(tmp_path / "train", n=12)
     fill(tmp_path / "test", classes=("ant", "bee", "crow"), n=2)
-    train, test, names = folders.read(str(tmp_path))
-    assert (len(train), len(test), names) == (36, 6, ("ant", "bee", "crow"))
+    data = datasets.load(str(tmp_path))
+    assert (len(data.train), len(data.validation), len(data.test)) == (33, 3, 6)
+    assert data.class_names == ("ant", "bee", "crow")
     fill(tmp_path / "test", classes=("dog",), n=1)
-    with pytest.raises(UserError, match="has the class dog, and .*train not"):
-        folders.read(str(tmp_path))
+    with pytest.raises(UserError, match="test has the class dog, and train not"):
+        datasets.load(str(tmp_path))
 
 
 @pytest.mark.parametrize("loose", [0, 3])

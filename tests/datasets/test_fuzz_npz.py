@@ -6,8 +6,8 @@ import tracemalloc
 import warnings
 import zipfile
 
-from adversarial_autoencoder.datasets import npz
-from adversarial_autoencoder.datasets import sources as datasets
+from adversarial_autoencoder import datasets
+from adversarial_autoencoder.datasets import mnist, npz
 from adversarial_autoencoder.system.errors import UserError
 
 import hypothesis
@@ -158,7 +158,7 @@ def load_idx(folder, content):
     arrays = images(48), labels(48), images(12, seed=1), labels(12)
     contents = [gzip.compress(idx_bytes(array), 1) for array in arrays]
     contents[len(content) % 2] = content
-    for name, packed in zip(datasets.MNIST_MD5, contents, strict=True):
+    for name, packed in zip(mnist.MD5, contents, strict=True):
         (folder / name).write_bytes(packed)
     with little_memory():
         assert datasets.load("mnist", str(folder)).name == "mnist"
@@ -166,9 +166,9 @@ def load_idx(folder, content):
 
 @pytest.fixture(autouse=True)
 def small_machine(monkeypatch):
-    monkeypatch.setattr(npz, "_available_memory", lambda: MOST_BYTES // 2)
-    monkeypatch.setattr(datasets, "MNIST_MD5", dict.fromkeys(datasets.MNIST_MD5, AnySum()))
-    monkeypatch.setattr(datasets, "MNIST_SIZES", (1000, 100))
+    monkeypatch.setattr(npz, "available_memory", lambda: MOST_BYTES // 2)
+    monkeypatch.setattr(mnist, "MD5", dict.fromkeys(mnist.MD5, AnySum()))
+    monkeypatch.setattr(mnist, "MAX_VALUES", 784_000)
 
 
 fuzz = hypothesis.settings(

@@ -5,8 +5,8 @@ import threading
 import time
 import types
 
-from adversarial_autoencoder.datasets import sources as datasets
-from adversarial_autoencoder.datasets import tfds
+from adversarial_autoencoder import datasets
+from adversarial_autoencoder.datasets import mnist, tfds
 
 import numpy as np
 import pytest
@@ -115,7 +115,7 @@ def test_the_probe_ends_in_time_even_if_the_look_up_of_the_name_hangs(monkeypatc
     monkeypatch.setattr(requests, "head", wait)
     monkeypatch.setattr(tfds, "PROBE_SECONDS", 0.1)
     begin = time.monotonic()
-    assert not tfds._answers(datasets.MNIST_URL)
+    assert not tfds._answers(mnist.URL)
     assert time.monotonic() - begin < 5
     hang.set()
 
@@ -126,10 +126,10 @@ def test_the_probe_takes_a_server_in_trouble_for_no_answer(monkeypatch):
     for status, expected in ((200, True), (405, True), (503, False)):
         answer = types.SimpleNamespace(status_code=status)
         monkeypatch.setattr(requests, "head", lambda *args, _answer=answer, **kwargs: _answer)
-        assert tfds._answers(datasets.MNIST_URL) is expected
+        assert tfds._answers(mnist.URL) is expected
 
     def refuse(*args, **kwargs):
         raise requests.ConnectionError
 
     monkeypatch.setattr(requests, "head", refuse)
-    assert not tfds._answers(datasets.MNIST_URL)
+    assert not tfds._answers(mnist.URL)

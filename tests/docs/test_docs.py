@@ -7,8 +7,7 @@ import re
 import sys
 
 import part3_style_content
-from adversarial_autoencoder import options, training
-from adversarial_autoencoder.datasets import sources as datasets
+from adversarial_autoencoder import datasets, options, training
 
 import numpy as np
 import pytest

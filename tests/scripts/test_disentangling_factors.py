@@ -6,8 +6,8 @@ import json
 import os
 import signal
 
-from adversarial_autoencoder import losses, options
-from adversarial_autoencoder.datasets import sources as datasets
+from adversarial_autoencoder import datasets, losses, options
+from adversarial_autoencoder.datasets import glyphs
 from adversarial_autoencoder.measures import classifiers, disentangling, evaluation, probes
 from adversarial_autoencoder.system.errors import UserError
 from adversarial_autoencoder.training import loop as training
@@ -543,9 +543,9 @@ def test_with_unseen_identities_and_factors_the_table_has_a_row_for_each(
 
 
 def test_letters_can_be_held_out(start, quick_measures, one_convolution, monkeypatch):
-    monkeypatch.setattr(datasets, "GLYPHS_TRAIN", 200)
-    monkeypatch.setattr(datasets, "GLYPHS_TEST", 80)
-    monkeypatch.setattr(datasets, "MAX_VALIDATION", 20)
+    monkeypatch.setattr(glyphs, "N_TRAIN", 200)
+    monkeypatch.setattr(glyphs, "N_TEST", 80)
+    monkeypatch.setattr(glyphs, "MAX_VALIDATION", 20)
     run = start("--train", "--n_epochs=1", "--unseen=3,5", "--evaluate", dataset="glyphs")
     metrics = json.loads((run / "metrics.json").read_text())
     assert {"z_style_factor_r2_slant", "font_error_on_z_test"} <= metrics.keys()
