@@ -19,7 +19,7 @@ import os
 import pathlib
 
 from adversarial_autoencoder import datasets, options, runs
-from adversarial_autoencoder.datasets import sprites
+from adversarial_autoencoder.datasets import folders, image_files, sources, sprites
 from adversarial_autoencoder.pictures import animation, png
 from adversarial_autoencoder.system.errors import UserError
 
@@ -36,9 +36,13 @@ class Characters:
         kept = {name: value for name, _, value in lines}
         self.name = dataset or kept.get("dataset", "auto")
         self.where = {"data_dir": kept.get("data_dir"), "by_identity": True}
+        is_folder = sources.find(kept.get("dataset", "auto")) is folders.load
+        # Images in other data sets have their ground already, most of them black.
+        self.ground = kept.get("ground", "white") if is_folder else "black"
         if dataset in (None, kept.get("dataset")):
             self.where["unseen"] = next(csv.reader([kept.get("unseen", "")]), [])
             self.where["image_size"] = int(kept.get("image_size", 0))
+            self.where["ground"] = kept.get("ground", "white")
         self.split = None
 
     def of(self, number):
@@ -77,7 +81,7 @@ def as_colours(images):
     return images if images.shape[-1] == 3 else images.repeat(3, axis=-1)
 
 
-def frames_of(driver, characters, number):
+def frames_of(driver, characters, number, ground):
     """The driver's frames: of a test character's action, or of what lies in a file."""
     action, slash, direction = driver.partition("/")
     if action in sprites.ACTIONS and not os.path.exists(driver):
@@ -88,10 +92,10 @@ def frames_of(driver, characters, number):
                 f"{action}/front"
             )
         return characters.sequence(number, action, direction)
-    return animation.driver_frames(options.expand_home("driver", driver))
+    return animation.driver_frames(options.expand_home("driver", driver), ground)
 
 
-def picture_of(character, characters):
+def picture_of(character, characters, ground):
     if character.isdecimal() and not os.path.exists(character):
         return as_colours(characters.picture(int(character[:9]))[np.newaxis])[0]
     path = options.expand_home("character", character)
@@ -99,7 +103,7 @@ def picture_of(character, characters):
         raise UserError(
             f"--character={character} does not exist: give a picture or a test character's number"
         )
-    return animation.read_picture(path)
+    return animation.read_picture(path, ground)
 
 
 def define_flags(flags):
@@ -111,6 +115,8 @@ def define_flags(flags):
     options.integer(flags, "driver_character", 0, "test character that does the action", least=0)
     options.number(flags, "frame_rate", 8.0, "of the GIF, frames a second", least=0.1, most=50)
     options.integer(flags, "scale", 3, "enlarges the GIF", most=20)
+    behind = "behind transparent pictures; as in the run's images by default"
+    options.choice(flags, "ground", None, image_files.GROUNDS, behind)
     options.string(flags, "dataset", None, "of test characters; the run's by default")
     options.string(flags, "run", None, "the run's folder; the newest by default")
     options.string(flags, "results_dir", "Results", "folder of all runs")
@@ -129,9 +135,10 @@ def main(argv):
     run = runs.find(results_dir, MODEL, path)
     animator = animation.Animator(*run.load())
     characters = Characters(run, options.expand_home("dataset", flags.dataset))
+    ground = flags.ground or characters.ground
     for character in flags.character:
-        animator.add_character(picture_of(character, characters))
-    frames = frames_of(flags.driver, characters, flags.driver_character)
+        animator.add_character(picture_of(character, characters, ground))
+    frames = frames_of(flags.driver, characters, flags.driver_character, ground)
     drivers, drawn = animate(animator, frames, flags.n_frames, flags.show)
 
     animated = [animation.beside(*both) for both in zip(drivers, drawn, strict=True)]

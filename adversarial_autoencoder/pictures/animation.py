@@ -13,32 +13,33 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from adversarial_autoencoder import inference
+from adversarial_autoencoder.datasets import image_files
 from adversarial_autoencoder.pictures import grids, png
 from adversarial_autoencoder.system import files
-from adversarial_autoencoder.system.errors import UserError, one_line
+from adversarial_autoencoder.system.errors import UserError
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-PICTURES = (".gif", ".png", ".webp", ".jpg", ".jpeg", ".bmp")
 WEBCAM = re.compile(r"webcam(?::(\d{1,3}))?")
 GAP = 2  # Pixels between pictures.
 MAX_STRIP = 100  # Frames of a strip.
 DRIVERS = "give a GIF, a folder of pictures, a video file, webcam, or an action as walk/front"
 
 
-def driver_frames(driver: str) -> Iterator[np.ndarray]:
+def driver_frames(driver: str, ground: str = image_files.GROUNDS[0]) -> Iterator[np.ndarray]:
     """Yields the frames of a driver, in their order.
 
     Args:
       driver: the path of a GIF or other picture, a folder of pictures (by name, 2 before 10), a
         video file, or `webcam` (`webcam:1` is the second one). The last two need OpenCV.
+      ground: the colour behind what is transparent, `white` or `black`.
 
     Raises:
       UserError: it cannot be read, or has no frames; also while frames are taken.
     """
-    n, frames = 0, _open(driver)
+    n, frames = 0, _open(driver, ground)
     for frame in frames:
         n += 1
         yield frame
@@ -46,13 +47,13 @@ def driver_frames(driver: str) -> Iterator[np.ndarray]:
         raise UserError(f"{driver} has no frames")
 
 
-def read_picture(path: str | os.PathLike) -> np.ndarray:
+def read_picture(path: str | os.PathLike, ground: str = image_files.GROUNDS[0]) -> np.ndarray:
     """Returns a picture, its first frame if it has several, uint8 [height, width, 3].
 
     Raises:
       UserError: it cannot be read.
     """
-    return next(_picture_frames(path))
+    return next(_picture_frames(path, ground))
 
 
 def fit(frame: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -224,24 +225,26 @@ def _as_input(picture: np.ndarray) -> tf.Tensor:
     return tf.constant(inference.pixels(picture[np.newaxis]))
 
 
-def _open(driver: str) -> Iterator[np.ndarray]:
+def _open(driver: str, ground: str) -> Iterator[np.ndarray]:
     camera = WEBCAM.fullmatch(driver)
     if camera and not os.path.exists(driver):
         return _video_frames(driver, int(camera[1] or 0))
     path = pathlib.Path(driver)
     if os.path.isdir(path):
-        return _folder_frames(path)
+        return _folder_frames(path, ground)
     if not os.path.isfile(path):
         raise UserError(f"{driver} does not exist: {DRIVERS}")
-    return (_picture_frames if path.suffix.lower() in PICTURES else _video_frames)(driver)
+    if path.suffix.lower() in image_files.ENDINGS:
+        return _picture_frames(driver, ground)
+    return _video_frames(driver)
 
 
-def _folder_frames(folder: pathlib.Path) -> Iterator[np.ndarray]:
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES]
+def _folder_frames(folder: pathlib.Path, ground: str) -> Iterator[np.ndarray]:
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in image_files.ENDINGS]
     if not paths:
-        raise UserError(f"{folder} holds no pictures ({', '.join(PICTURES)})")
+        raise UserError(f"{folder} holds no pictures ({', '.join(image_files.ENDINGS)})")
     for path in sorted(paths, key=_natural):
-        yield read_picture(path)
+        yield read_picture(path, ground)
 
 
 def _natural(path: pathlib.Path) -> list[tuple[int, str]]:
@@ -250,18 +253,9 @@ def _natural(path: pathlib.Path) -> list[tuple[int, str]]:
     return [(int(part), "") if k % 2 else (0, part) for k, part in enumerate(parts)]
 
 
-def _picture_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
-    """Frames of a picture, what is transparent on black."""
-    from PIL import Image, ImageSequence
-
-    try:
-        with Image.open(path) as image:
-            for frame in ImageSequence.Iterator(image):
-                frame = frame.convert("RGBA")
-                black = Image.new("RGBA", frame.size, (0, 0, 0, 255))
-                yield np.asarray(Image.alpha_composite(black, frame).convert("RGB"))
-    except Exception as error:  # Pillow's formats each raise their own.
-        raise UserError(f"{path} cannot be read as a picture ({one_line(error)})") from error
+def _picture_frames(path: str | os.PathLike, ground: str) -> Iterator[np.ndarray]:
+    for pixels, _ in image_files.frames(path, ground):
+        yield np.broadcast_to(pixels, (*pixels.shape[:2], 3))
 
 
 def _video_frames(driver: str, source: int | None = None) -> Iterator[np.ndarray]:

@@ -125,6 +125,7 @@ def test_characters_are_loaded_as_the_run_s_were_and_others_as_they_are(monkeypa
         with pytest.raises(AttributeError):  # Nothing was loaded.
             animate.Characters(run, dataset).of(0)
     own = {"data_dir": "there", "by_identity": True, "unseen": ["A", "b,c"], "image_size": 64}
+    own["ground"] = "white"
     assert loaded == [own, own, {"data_dir": "there", "by_identity": True}]
 
 
@@ -182,12 +183,21 @@ def test_frames_of_another_size_are_cut_from_their_middle_and_scaled():
     assert animation.fit(frame, (16, 16, 1)).shape == (16, 16, 1)
 
 
-def test_what_is_transparent_is_black(tmp_path):
+@pytest.mark.parametrize("ground, level", [("white", 255), ("black", 0)])
+def test_what_is_transparent_has_the_ground_of_the_run_s_images(ground, level, tmp_path):
     x = np.full([4, 4, 4], 200, np.uint8)
     x[0, 0, 3], x[1, 1, 3] = 0, 255
-    Image.fromarray(x).save(tmp_path / "a.png")
-    read = animation.read_picture(tmp_path / "a.png")
-    assert read[0, 0].tolist() == [0, 0, 0] and read[1, 1].tolist() == [200, 200, 200]
+    (tmp_path / "own" / "a").mkdir(parents=True)
+    Image.fromarray(x).save(tmp_path / "own" / "a" / "a.png")
+    run = types.SimpleNamespace(
+        flag_lines=lambda: [f"--dataset={tmp_path / 'own'}", f"--ground={ground}"]
+    )
+    characters = animate.Characters(run, None)
+    assert characters.ground == ground
+    read = animate.picture_of(str(tmp_path / "own" / "a" / "a.png"), characters, characters.ground)
+    assert read[0, 0].tolist() == [level] * 3 and read[1, 1].tolist() == [200] * 3
+    run = types.SimpleNamespace(flag_lines=lambda: ["--dataset=sprites.npz", "--ground=white"])
+    assert animate.Characters(run, None).ground == "black"  # That of compose_sprites.py.
 
 
 def test_a_window_that_is_closed_ends_it(run, monkeypatch, tmp_path):
@@ -222,8 +232,8 @@ def cut(path):
         (["--character=0"], "--driver is missing"),
         (["--driver=walk"], "--character is missing"),
         (["--driver=nothing.gif", "--character=0"], "nothing.gif does not exist: give a GIF"),
-        (["--driver=broken.gif", "--character=0"], "broken.gif cannot be read as a picture"),
-        (["--driver=cut.gif", "--character=0"], "cut.gif cannot be read as a picture"),
+        (["--driver=broken.gif", "--character=0"], "broken.gif cannot be read as an image"),
+        (["--driver=cut.gif", "--character=0"], "cut.gif cannot be read as an image"),
         (["--driver=empty", "--character=0"], "empty holds no pictures"),
         (["--driver=walk/up", "--character=0"], "directions are back, left, front, right"),
         (["--driver=thrust/left", "--character=0"], "has no thrust/left of test character 0"),
