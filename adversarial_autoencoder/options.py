@@ -115,8 +115,8 @@ def parse(
     if flags.train and "prior" in flags and flags.prior in priors.WITH_COMPONENTS:
         # Flag files may hold it: recipes, to which --prior is added, and the flags.txt of runs.
         if any(re.match(r"--?prior_stddev(=|$)", word) for word in argv[1:]):
-            told = f"--prior_stddev has no effect on --prior={flags.prior}: omit it"
-            raise CommandLineError(told)
+            message = f"--prior_stddev has no effect on --prior={flags.prior}: omit it"
+            raise CommandLineError(message)
     return flags
 
 
@@ -302,18 +302,17 @@ def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
         raise UserError(f"{source}: {_one_line(error)}") from None
     if stray:
         raise UserError(f"{source} is damaged: {one_line(stray[0], 80)} is no flag")
-    for name in stored:
-        if name in ACTIONS:
-            continue
-        given, kept = flags[name], stored[name]
-        if name in FREE_TO_CHANGE and is_given(flags, name) and given.value != "auto":
-            continue
-        if is_given(flags, name) and given.value not in (kept.value, "auto"):
-            raise UserError(
-                f"{given.serialize()} contradicts the run, which has {kept.serialize()} "
-                f"({source}): omit the flag, or start a new run"
-            )
-        given.value = kept.value
+    for name in sorted(set(stored) - {*ACTIONS}):
+        flag, stored_flag = flags[name], stored[name]
+        if is_given(flags, name) and flag.value != "auto":
+            if name in FREE_TO_CHANGE:
+                continue
+            if flag.value != stored_flag.value:
+                raise UserError(
+                    f"{flag.serialize()} contradicts the run, which has {stored_flag.serialize()} "
+                    f"({source}): omit the flag, or start a new run"
+                )
+        flag.value = stored_flag.value
 
 
 def _without_former(words: Sequence[str], flags: Flags) -> list[str]:

@@ -121,7 +121,7 @@ def draw(found: dict[str, dict[int, dict[str, float]]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", default=",".join(GROWTH), help="settings, comma-separated")
     parser.add_argument("--seconds", type=float, default=10.0, help="of measuring each")
     parser.add_argument("--measure", type=json.loads, help=argparse.SUPPRESS)

@@ -199,7 +199,7 @@ def parse(argv):
     except (absl_flags.Error, OSError, ValueError) as error:
         raise options.CommandLineError(" ".join(str(error).split())) from None
     if {"--help", "-help", "-h"} & {*words}:
-        print(__doc__.strip())
+        print((__doc__ or "").strip())  # `python -OO` drops docstrings.
         raise SystemExit(0)
     flags.results_dir = options.expand_home("results_dir", flags.results_dir)
     if flags.all == bool(flags.recipe):

@@ -128,7 +128,8 @@ def draw(found: dict[str, list[Measured]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    description = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     parser.add_argument("--dataset", default="mnist", help="as for the scripts")
     parser.add_argument("--data_dir", help="as for the scripts")
     parser.add_argument("--results_dir", type=pathlib.Path, help="folder of the runs, a new one")

@@ -83,7 +83,7 @@ _batch_size = 0  # Of the train step that several devices take together, set as 
 def whole_step(
     train_step: Callable[..., dict[str, tf.Tensor]], strategy: tf.distribute.Strategy | None
 ) -> Callable[..., dict[str, tf.Tensor]]:
-    """Returns the train step of all devices together: of the whole batch, with its losses."""
+    """Returns the train step of the whole batch, which divides it among the devices."""
     if strategy is None:
         return train_step
 
@@ -110,7 +110,7 @@ def whole_step(
 
 @contextlib.contextmanager
 def no_conditions() -> Iterator[None]:
-    """Within a `with` block, turns what TensorFlow says of updates in a `tf.cond` into one line."""
+    """Turns TensorFlow's error about an update inside `tf.cond` into a `UserError`."""
     try:
         yield
     except RuntimeError as error:
@@ -123,20 +123,20 @@ def no_conditions() -> Iterator[None]:
 
 
 def on_each(function: Callable, strategy: tf.distribute.Strategy | None) -> Callable:
-    """Returns the function that does `function` on each device."""
+    """Returns a function that calls `function` on each device."""
     if strategy is None:
         return function
     return lambda *arguments: strategy.run(function, args=arguments)
 
 
 def count() -> int:
-    """Returns among how many devices the batch is divided; 1 outside a train step."""
+    """Returns the number of devices that share a batch; 1 outside a train step."""
     context = tf.distribute.get_replica_context()
     return context.num_replicas_in_sync if context else 1
 
 
 def index() -> int | tf.Tensor:
-    """Returns which of the devices this is, from 0; 0 outside a train step."""
+    """Returns the index of this device, from 0; 0 outside a train step."""
     context = tf.distribute.get_replica_context()
     return context.replica_id_in_sync_group if context else 0
 
@@ -145,8 +145,8 @@ def own(rows: tf.Tensor) -> tf.Tensor:
     """Returns this device's rows of a batch, [batch / devices, ...].
 
     Args:
-      rows: those of the whole batch, [batch, ...]; or of several batches one after the other, of
-        each of which this device has its part.
+      rows: the whole batch, [batch, ...]; or several batches one after the other, of each of
+        which this device takes its part.
     """
     n = count()
     if n == 1:
@@ -158,7 +158,7 @@ def own(rows: tf.Tensor) -> tf.Tensor:
 
 
 def whole(rows: tf.Tensor) -> tf.Tensor:
-    """Returns the rows of all devices, [batch, ...], of which `rows` are this one's.
+    """Returns the whole batch, [batch, ...], from the rows of each device.
 
     Gradients go back to each device. A loss of the whole batch, computed on each, is as it should
     be: the mean over devices of each one's loss.
@@ -229,14 +229,14 @@ def is_one_of_several(strategy: tf.distribute.Strategy | None) -> bool:
 
 
 def agree(strategy: tf.distribute.Strategy | None, settings: Mapping[str, object]) -> None:
-    """Waits for the other machines, and compares what they all must have.
+    """Checks that all workers have the same settings.
 
     Args:
       strategy: of all devices.
-      settings: by name, the same names on each.
+      settings: by name, the same names on each worker.
 
     Raises:
-      UserError: one has others; it is named.
+      UserError: they differ; names the settings that do.
     """
     if not is_one_of_several(strategy):
         return
@@ -253,7 +253,7 @@ def agree(strategy: tf.distribute.Strategy | None, settings: Mapping[str, object
 
 
 def signal_of_any(strategy: tf.distribute.Strategy | None, number: int) -> int:
-    """Returns the signal that any worker got, this one's own first; 0: none did."""
+    """Returns the signal that any worker received, this one's own first; 0 for none."""
     if not is_one_of_several(strategy):
         return number
     others = _of_all(strategy)(tf.constant([number], tf.int64))
@@ -262,7 +262,7 @@ def signal_of_any(strategy: tf.distribute.Strategy | None, number: int) -> int:
 
 @contextlib.contextmanager
 def lost_workers(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
-    """Within a `with` block, turns what TensorFlow says of a lost worker into one line."""
+    """Turns TensorFlow's errors about a lost worker into a `UserError`."""
     try:
         yield
     except _LOST as error:
@@ -276,7 +276,7 @@ def lost_workers(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
 
 @functools.cache
 def _of_all(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function that gathers a vector of each device: [n] to [devices, n]."""
+    """Returns a function that gathers a vector from each device: [n] to [devices, n]."""
 
     def gather(values: tf.Tensor) -> tf.Tensor:
         return tf.distribute.get_replica_context().all_gather(values[tf.newaxis], axis=0)
@@ -303,8 +303,8 @@ def _workers(text: str) -> tuple[str, list[str]]:
 def _addresses(config: Any) -> tuple[str, list[str]]:
     jobs, task = config["cluster"], config["task"]
     kind, index = task["type"], task["index"]
-    if strange := sorted(jobs.keys() - {"chief", "worker"}):
-        raise ValueError(f"there is no use for the job {strange[0]}")
+    if unknown := sorted(jobs.keys() - {"chief", "worker"}):
+        raise ValueError(f"there is no use for the job {unknown[0]}")
     if type(index) is not int or not 0 <= index < len(jobs[kind]):
         raise ValueError(f"there is no {kind} {index}")
     addresses = [*jobs.get("chief", []), *jobs.get("worker", [])]
@@ -325,8 +325,8 @@ def _wait_for(others: Sequence[str], own: str, seconds: int) -> None:
     that. So that the others reach this one too, it listens meanwhile.
     """
     missing, end = list(others), time.monotonic() + seconds
-    told = f"Waiting for {', '.join(others)}, at most {seconds} s (--wait) ..."
-    print(told, file=sys.stderr, flush=True)
+    message = f"Waiting for {', '.join(others)}, at most {seconds} s (--wait) ..."
+    print(message, file=sys.stderr, flush=True)
     with _listening(int(own.rpartition(":")[2])):
         while missing := [address for address in missing if not _answers(address)]:
             if time.monotonic() > end:

@@ -22,7 +22,7 @@ _VARIABLES = (
 
 def commit_of_source() -> str:
     """Returns the commit that the package's source tree is at, or "" if it is unknown."""
-    package = pathlib.Path(__file__).resolve().parent
+    package = pathlib.Path(__file__).resolve().parents[1]
     # A hook of some other repository would have git look there.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     command = ["git", "-C", str(package), "rev-parse", "--show-toplevel", "HEAD"]

@@ -1,6 +1,7 @@
 """The commit of the source is found, and what its processor is slow at."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -8,6 +9,7 @@ from adversarial_autoencoder.system import machine
 
 import pytest
 import tensorflow as tf
+from conftest import ROOT
 
 X86 = "processor\t: 0\nflags\t\t: fpu sse avx2 fma{}\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd{}\n"
@@ -15,10 +17,10 @@ ARM = "processor\t: 0\nFeatures\t: fp asimd{}\n"
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not here")
 def test_the_commit_is_that_of_the_package_source(tmp_path, monkeypatch):
-    package = tmp_path / "adversarial_autoencoder"
-    package.mkdir()
-    (package / "provenance.py").touch()
-    monkeypatch.setattr(machine, "__file__", str(package / "provenance.py"))
+    where = pathlib.Path(machine.__file__).relative_to(ROOT)
+    (tmp_path / where).parent.mkdir(parents=True)
+    (tmp_path / where).touch()
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / where))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
 
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
@@ -41,9 +43,8 @@ def test_the_commit_is_that_of_the_package_source(tmp_path, monkeypatch):
     assert machine.commit_of_source() == commit
 
     # Installed below the repository, the package is not what was committed there.
-    installed = tmp_path / "venv" / "adversarial_autoencoder"
-    installed.mkdir(parents=True)
-    monkeypatch.setattr(machine, "__file__", str(installed / "provenance.py"))
+    (tmp_path / "venv" / where).parent.mkdir(parents=True)
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "venv" / where))
     assert machine.commit_of_source() == ""
 
 
