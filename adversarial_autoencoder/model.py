@@ -149,7 +149,7 @@ class Model(tf.Module):
         Where they are drawn (see `code_noise`), the mean is what `encode` returns.
 
         Args:
-          images: as for `inference.encode`.
+          images: see `inference.encode`.
         """
         z, stddev = inference.encode(self.encode, images), self.code_noise(images)
         if stddev is None:
@@ -164,7 +164,7 @@ class Model(tf.Module):
         model whose train step draws codes in another way overrides this method.
 
         Args:
-          images: as for `inference.encode`.
+          images: see `inference.encode`.
 
         Returns:
           float32 [n, z_dim], or None where the decoder gets what `encode` returns.

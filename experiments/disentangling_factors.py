@@ -455,11 +455,7 @@ class AdversarialAutoencoder(model.Model):
         """s of the image at the top of each column, z of the one that begins the row."""
         n = len(x)
         swapped = self.decode_both(np.tile(s, [n, 1]), z.repeat(n, axis=0))
-        swapped = pictures.as_uint8(data.as_images(swapped)).reshape(n, n, *data.image_shape)
-        below = np.concatenate([x[:, np.newaxis], swapped], axis=1)
-        top = np.concatenate([np.zeros_like(x[:1]), x])[np.newaxis]
-        picture = np.concatenate([top, below]).reshape(-1, *data.image_shape)
-        return pictures.grid(picture, n + 1)
+        return pictures.swap_grid(x, data.as_images(swapped))
 
     def interpolation(self, data, s, z, x, n=8):
         """From one image, top left, to another, bottom right: s along rows, z along columns."""

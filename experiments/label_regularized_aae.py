@@ -187,13 +187,13 @@ class AdversarialAutoencoder(Model):
     def pictures(self, data):
         """Each class's petal, along it rightwards and across it upwards; and the same style as each
         class (columns): five places along the petal, then five across it (rows)."""
-        classes, square = range(data.n_classes), pictures.manifold_codes(-1, 1, step=2 / 19)
+        classes = range(min(data.n_classes, pictures.MOST_CLASSES))
+        square = pictures.manifold_codes(-1, 1, step=2 / 19)
         found = {f"manifold_{k}": pictures.grid(self.walk(data, k, square), 20) for k in classes}
         cross = np.concatenate([np.linspace([-1, 0], [1, 0], 5), np.linspace([0, -1], [0, 1], 5)])
         x = self.walk(data, np.tile(classes, len(cross)), cross.repeat(len(classes), axis=0))
-        return found | {
-            "same_style": pictures.style_grid(x, len(classes), headings=data.class_names)
-        }
+        styles = pictures.style_grid(x, len(classes), headings=data.class_names)
+        return found | {"same_style": pictures.say_how_many(styles, len(classes), data.n_classes)}
 
     def walk(self, data, classes, places):
         """Images at places [n, 2] of their class's petal or stretch, alike in every pair: 0 is its

@@ -115,7 +115,7 @@ def cached_label_classifier(data: Dataset, cache_dir: str | os.PathLike) -> Clas
     The name of the file depends on the training images, their labels and the names of the classes.
 
     Args:
-      data: as for `train_label_classifier`.
+      data: see `train_label_classifier`.
       cache_dir: folder of the file, made if need be.
 
     Raises:
@@ -141,7 +141,7 @@ def train_label_classifier(data: Dataset, seed: int = 0, n_steps: int = LABEL_ST
 
     Args:
       data: its training images are learnt, and on its test images the accuracy is measured.
-      seed: of the initial weights, the order of images, and the shifts.
+      seed: draws the initial weights, the order of images, and the shifts.
       n_steps: steps of Adam, with batches of 128.
     """
     return _train(data, _label(data), seed, n_steps, reach=min(data.image_shape[:2]) // 14)
@@ -160,7 +160,7 @@ def cached_attribute_classifier(data: Dataset, cache_dir: str | os.PathLike) -> 
     """Returns the attribute classifier of a data set, trained once and then read from a file.
 
     Args:
-      data: as for `train_attribute_classifier`.
+      data: see `train_attribute_classifier`.
       cache_dir: folder of the file, made if need be.
 
     Raises:
@@ -189,7 +189,7 @@ def train_attribute_classifier(
 
     Args:
       data: with categorical factors or pose; accuracies are measured on its test images.
-      seed: as for `train_label_classifier`.
+      seed: draws the initial weights and the order of images.
       n_steps: steps of Adam, with batches of 128.
     """
     return _train(data, attributes(data), seed, n_steps)
@@ -214,7 +214,7 @@ def attributes(data: Dataset) -> dict[str, Attribute]:
 
 
 def _shown(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Which training and which test images show each factor and part of the pose, bool [n]."""
+    """Training and test images that show each factor and each part of the pose, bool [n]."""
     unclear = {name: set() for name in data.test.pose}
     for split in (data.train, data.test):
         if not split.pose:
@@ -361,11 +361,11 @@ def _fit(
     Written by hand, since a shift is a function of the seed and the step.
 
     Args:
-      network: what to train.
+      network: the network to train.
       images: uint8 [n, height, width, channels].
       loss_of: logits [batch, n_outputs] and the rows of the images, int [batch], to the loss.
       n_steps: steps to take.
-      seed: of the order of images, and the shifts.
+      seed: draws the order of images, and the shifts.
       reach: by how many pixels, at most, the images of a batch are shifted, all alike.
     """
     batch_size = min(128, len(images))

@@ -1,4 +1,4 @@
-"""Clusters found without labels: what labels say of them, and their pictures.
+"""Measures of clusters that were found without labels.
 
 Clusters are given as probabilities, float [n, n_clusters]; an image belongs to the cluster of its
 highest probability.
@@ -11,13 +11,13 @@ import numpy as np
 
 
 def labels_by_confidence(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns the label of each cluster: that of the image most likely to belong to it.
+    """Names each cluster by the label of the image most likely to belong to it.
 
     A cluster that no image belongs to has one too. Of images that are equally likely, the first
     counts.
 
     Args:
-      probabilities: of validation images, float [n, n_clusters].
+      probabilities: float [n, n_clusters], one row a validation image.
       labels: int [n], their labels.
 
     Returns:
@@ -29,13 +29,13 @@ def labels_by_confidence(probabilities: np.ndarray, labels: np.ndarray) -> np.nd
 
 
 def labels_by_majority(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns the label of each cluster: the most frequent one of the images that belong to it.
+    """Names each cluster by the most frequent label of the images that belong to it.
 
     A cluster that no image belongs to has its label by confidence. Of labels that are equally
     frequent, the smallest counts.
 
     Args:
-      probabilities: of validation images, float [n, n_clusters].
+      probabilities: float [n, n_clusters], one row a validation image.
       labels: int [n], their labels.
 
     Returns:
@@ -47,7 +47,7 @@ def labels_by_majority(probabilities: np.ndarray, labels: np.ndarray) -> np.ndar
 
 
 def table(clusters: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Returns how many images of each label belong to each cluster, int [n_clusters, n_labels].
+    """Counts the images of each label in each cluster: int [n_clusters, n_labels].
 
     Args:
       clusters: int [n], the cluster of each image.
@@ -82,7 +82,7 @@ def clustering(
     test_probabilities: np.ndarray,
     test_labels: np.ndarray,
 ) -> Metrics:
-    """Returns how well clusters fit labels.
+    """Compares clusters with labels.
 
     Args:
       validation_probabilities: float [n, n_clusters]; validation images name the clusters.
@@ -94,7 +94,7 @@ def clustering(
       - `clustering_error`: share of test images whose cluster has another label, each cluster named
         by its most confident validation image (the protocol of the AAE paper),
       - `clustering_error_by_majority`: the same, named by the majority of validation images,
-      - `normalized_mutual_information`: of clusters and labels of test images,
+      - `normalized_mutual_information` of the clusters and labels of test images,
       - `clusters_used`: clusters that at least one test image belongs to.
     """
     found = np.argmax(test_probabilities, axis=1)

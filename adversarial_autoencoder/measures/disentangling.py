@@ -1,7 +1,7 @@
-"""What is measured of a model with two codes: s, of an image's identity, and z, of all the rest.
+"""Measures of a model with two codes: s for an image's identity, and z for all the rest.
 
-The identity is the label. As in `evaluation`, each measure is a function of the model, its data set
-and the judge. The model has
+The identity is the label. Each measure is a function of the model, its data set and the judge, as
+in `evaluation`. The model has
 
 - `all_codes(split)`: the codes of a split's images by name, float32: `s` [n, s_dim]; `z`
   [n, z_dim], sampled around its mean as the decoder gets it; `z_mean` [n, z_dim];
@@ -32,11 +32,6 @@ def measure_disentangling(model: tf.Module, data: Dataset, judge: Judge) -> Metr
     The probes predict the identity and each categorical factor, the latter of images that show it
     (`Split.visible`); `factors` is the mean over these factors. If training images show none of the
     test images' identities, every second test image is used for training the probe of the identity.
-
-    Args:
-      model: see the module's docstring.
-      data: its data set.
-      judge: not needed.
 
     Returns:
       - `<what>_error_on_<z, z_mean, s or pixels>_<train or test>`, 0 to 1,
@@ -88,11 +83,6 @@ def measure_disentangling(model: tf.Module, data: Dataset, judge: Judge) -> Metr
 def measure_neighbours(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns how often a test image and its nearest neighbour by a code have the same identity.
 
-    Args:
-      model: see the module's docstring.
-      data: its data set.
-      judge: not needed.
-
     Returns:
       `<z, z_mean or s>_neighbour_accuracy`, and `neighbour_chance`, that of any other; 0 to 1.
     """
@@ -109,19 +99,14 @@ def measure_neighbours(model: tf.Module, data: Dataset, judge: Judge) -> Metrics
 def measure_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns measures of images that are decoded from s and z of different test images.
 
-    Args:
-      model: see the module's docstring.
-      data: its data set.
-      judge: predicts the identity of decoded images.
-
     Returns:
       - `reconstruction_mse_with_others_z`: as `reconstruction_mse`, but with the z of any other
         image; equal to it if the decoder ignores z,
-      - `content_accuracy`: of images decoded from s of one test image and z of one of another
-        identity, the share whose predicted identity is that of s; and `classifier_accuracy`, of the
-        judge itself. For identities that no training image shows, the judge learns them from
-        `held_out`; without these, neither is measured, nor where all test images are of one
-        identity and nothing can be swapped.
+      - `content_accuracy`: among images decoded from s of one test image and z of one of another
+        identity, the share whose identity, as the judge predicts it, is that of s; and
+        `classifier_accuracy`, the judge's own on test images. Identities that no training image
+        shows it learns from `held_out`; without these, neither is measured, nor where all test
+        images are of one identity and nothing can be swapped.
     """
     codes, labels, n = model.all_codes(data.test), data.test.labels, len(data.test)
     generator = randomness.numpy_generator(0, "swapped images")
@@ -149,18 +134,13 @@ def measure_true_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics
     poses (`Split.pose`). Then a swapped image need not be judged by how it looks: the picture that
     it should be is there.
 
-    Args:
-      model: see the module's docstring.
-      data: its data set.
-      judge: its `attributes` predicts factors and pose of the swapped images.
-
     Returns:
       Nothing without `Split.pose`, or where no swap's true picture is there; else
 
       - `swap_mse`: mean squared error against the picture of the identity of s in the pose of z,
       - `swap_mse_ratio`: that, divided by the error of reconstructing the same pictures,
-      - `<name>_reader_accuracy` of each factor and part of the pose: of the classifier, on real
-        pictures,
+      - `<name>_reader_accuracy` for each factor and part of the pose: the share of real test images
+        in which the judge's classifier of attributes predicts it,
       - if that is at least `classifiers.TRUSTED`, `swap_<name>_accuracy`: the share of swapped
         images that it takes to show the factor of s, or the pose of z. Only pictures count of which
         the true one shows it and, of factors, that of s too. `reconstructed_<name>_accuracy` is the
@@ -205,8 +185,8 @@ def true_swaps(split: Split, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
       n: how many at most.
 
     Returns:
-      Rows, int [n] each: of the image that gives s, of the one that gives z, and of the picture of
-      the identity of the first in the pose of the second, which is a third one.
+      Three times rows, int [n]: the image that gives s; the one that gives z; and a third one, the
+      picture of the identity of the first in the pose of the second.
     """
     if not split.pose:
         return (np.zeros(0, int),) * 3

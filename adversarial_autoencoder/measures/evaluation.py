@@ -1,9 +1,9 @@
-"""What is measured of a model, and how its figures are reported.
+"""Measures of trained models, and the table that reports them.
 
-A model's `MEASURES` are functions of the model, its data set and the `classifiers.Judge` of that
-data set (any classifier of labels with an `accuracy` will do). They return figures by name, as in
-`formulas`. Only measures of generated images use the judge, which is trained when it is first used.
-Random draws are the same every time.
+A model's `MEASURES` are functions of three arguments: the model, its data set, and the judge, a
+`classifiers.Judge` of that data set (any classifier of labels with an `accuracy` will do). They
+return figures by name, as in `formulas`. Only measures of generated images use the judge, which is
+trained when it is first used. Random draws are the same every time.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,10 @@ N_STYLES = 1000  # Test images whose style is decoded with every label.
 
 
 def measure_reconstruction(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
-    """Returns the reconstruction error on test images; of any autoencoder.
+    """Returns the reconstruction error of an autoencoder on test images.
 
     Args:
       model: with `reconstruct(x, y)`.
-      data: its data set.
-      judge: see the module's docstring.
 
     Returns:
       `reconstruction_mse`.
@@ -40,9 +38,7 @@ def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns how well the codes fit the prior, and the likelihood of test images.
 
     Args:
-      model: with `sample_prior(n, step)` and `decode(z, y)`.
-      data: its data set.
-      judge: see the module's docstring.
+      model: with `sample_prior(n, use)` and `decode(z, y)`.
 
     Returns:
       `code_mean`, `code_stddev`, `code_ks`, `energy_distance` and more of `formulas.code_fit`;
@@ -62,13 +58,11 @@ def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
 def measure_style_and_content(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns content accuracy, diversity, and what z tells about the label and the style factors.
 
-    A probe reads z as the decoder gets it in training; where that is drawn, `z_mean_probe_accuracy`
-    is of its mean.
+    A probe reads z as the decoder gets it in training; where that is drawn, a second one reads its
+    mean.
 
     Args:
-      model: as for `measure_codes`.
-      data: its data set.
-      judge: see the module's docstring.
+      model: with `sample_prior(n, use)`, `encode(x)` and `decode(z, y)`.
 
     Returns:
       `content_accuracy`, and `classifier_accuracy` of the judge on test images;
@@ -101,8 +95,6 @@ def measure_style_transfer(model: tf.Module, data: Dataset, judge: Judge) -> Met
 
     Args:
       model: with `encode(x)` and `decode(z, y)`.
-      data: its data set.
-      judge: see the module's docstring.
     """
     test = data.test.spread(N_STYLES)
     y = np.eye(data.n_classes, dtype=np.float32)
@@ -119,8 +111,6 @@ def measure_classification(model: tf.Module, data: Dataset, judge: Judge) -> Met
 
     Args:
       model: with `classify(x)`, class probabilities or logits.
-      data: its data set.
-      judge: see the module's docstring.
     """
     predicted = classify(model.classify, data.test.images)
     return formulas.classification_error(predicted, data.test.labels)
@@ -133,8 +123,6 @@ def measure_clusters(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
 
     Args:
       model: with `classify(x)`, cluster probabilities.
-      data: its data set.
-      judge: see the module's docstring.
     """
     if data.n_classes < 2:
         return {}
@@ -146,14 +134,11 @@ def measure_map(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns the error of the labels, or of clusters, and how well codes alone tell the label.
 
     Args:
-      model: as for `measure_codes`, with `heads()`, the cluster heads, float [n, z_dim], and
-        `classify(x)`.
-      data: its data set.
-      judge: see the module's docstring.
+      model: with `encode(x)`, `classify(x)`, and `heads()`, the cluster heads, float [n, z_dim].
 
     Returns:
-      As `measure_classification` or `measure_clusters`; `nearest_neighbour_error` of test codes
-      among training codes; `head_distance`, the smallest between two heads.
+      The figures of `measure_classification` or `measure_clusters`; `nearest_neighbour_error` of
+      test codes among training codes; `head_distance`, the smallest between two heads.
     """
     measure = measure_clusters if model.labels_are_clusters else measure_classification
     metrics = {"head_distance": formulas.smallest_distance(np.asarray(model.heads()))}

@@ -9,7 +9,7 @@ at hand.
 import math
 from collections.abc import Callable
 
-from adversarial_autoencoder.inference import pixels
+from adversarial_autoencoder.inference import generate, pixels
 
 import numpy as np
 import tensorflow as tf
@@ -39,11 +39,11 @@ def reconstruction_mse(x: np.ndarray, x_hat: np.ndarray) -> Metrics:
       x: images, see the module's docstring.
       x_hat: their reconstructions, the same.
     """
-    errors = [
-        np.mean(np.square(pixels(x[i : i + _BLOCK]) - pixels(x_hat[i : i + _BLOCK])), axis=1)
-        for i in range(0, len(x), _BLOCK)
-    ]
-    return mean_with_error("reconstruction_mse", np.concatenate(errors))
+
+    def errors(x: np.ndarray, x_hat: np.ndarray) -> np.ndarray:
+        return np.mean(np.square(pixels(x) - pixels(x_hat)), axis=1)
+
+    return mean_with_error("reconstruction_mse", generate(errors, x, x_hat, batch_size=_BLOCK))
 
 
 def classification_error(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
@@ -72,7 +72,7 @@ def code_fit(z: np.ndarray, prior: np.ndarray, prior_again: np.ndarray) -> Metri
       - `code_stddev`, `code_stddev_min`, `code_stddev_max`: standard deviation of a dimension, the
         mean, smallest and largest over dimensions,
       - `code_ks`: the largest two-sample Kolmogorov-Smirnov distance of a dimension, 0 to 1,
-      - `energy_distance`: of the joint distributions, see `energy_distance`,
+      - `energy_distance` of the joint distributions,
       - each of these again with `_of_prior` appended, of `prior_again` in place of the codes: what
         a perfect encoder would reach with this number of images.
     """
@@ -279,7 +279,7 @@ def nearest_neighbour_error(
     """Returns the share of test codes whose nearest neighbour among codes has another label.
 
     Args:
-      codes: of training images, float [n, z_dim].
+      codes: float [n, z_dim], the codes of training images.
       labels: int [n], their labels.
       test_codes: float [m, z_dim].
       test_labels: int [m], their labels.

@@ -34,7 +34,7 @@ def z_probe_accuracy(
       y_train: int [n], their labels, from 0.
       z_test: codes of test images, float [m, z_dim].
       y_test: int [m], their labels.
-      seed: of the initial weights, the tenth held out, and the order of codes.
+      seed: draws the initial weights, the tenth held out, and the order of codes.
 
     Returns:
       `z_probe_accuracy` on the test codes and `z_probe_chance`, the share of the largest class.
@@ -62,7 +62,7 @@ def style_factor_r2(
       factors_train: see the module's docstring; may be empty.
       z_test: codes of test images, float [m, z_dim].
       factors_test: the same factors, [m].
-      seed: as for `z_probe_accuracy`.
+      seed: see `z_probe_accuracy`.
 
     Returns:
       - for a continuous factor `style_factor_r2_<name>`, the share of its variance on test images
@@ -81,7 +81,10 @@ def style_factor_r2(
             for factors in (factors_train, factors_test)
         )
         mean, stddev = train.mean(axis=0), _stddev(train)
-        probe = _fit_regressor(z_train, ((train - mean) / stddev).astype(np.float32), seed)
+        targets = ((train - mean) / stddev).astype(np.float32)
+        loss = keras.losses.MeanSquaredError()
+        stopping = {"monitor": "val_loss", "mode": "min"}
+        probe = _fit(z_train, targets, len(continuous), loss, seed, **stopping)
         residuals = test - (probe(z_test) * stddev + mean)
         r2 = 1 - np.mean(residuals**2, axis=0) / test.var(axis=0)
         metrics = {f"style_factor_r2_{k}": float(v) for k, v in zip(continuous, r2, strict=True)}
@@ -106,9 +109,9 @@ def probe_errors(
     Args:
       z_train: codes of training images, or other inputs, one row an image, [n, z_dim].
       y_train: int [n], their labels, any numbers.
-      z_test: those of test images, [m, z_dim].
+      z_test: codes or inputs of test images, [m, z_dim].
       y_test: int [m], their labels.
-      seed: as for `z_probe_accuracy`.
+      seed: see `z_probe_accuracy`.
 
     Mathieu et al. 2016, table 1.
     """
@@ -142,14 +145,6 @@ def _fit_classifier(
     return _fit(z, classes, n_classes, loss, seed, monitor="val_accuracy", mode="max")
 
 
-def _fit_regressor(
-    z: np.ndarray, targets: np.ndarray, seed: int
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns codes to predicted targets, learnt from targets, float32 [n, n_targets]."""
-    loss = keras.losses.MeanSquaredError()
-    return _fit(z, targets, targets.shape[1], loss, seed, monitor="val_loss", mode="min")
-
-
 def _fit(
     z: np.ndarray,
     targets: np.ndarray,
@@ -164,9 +159,9 @@ def _fit(
       z: codes, float [n, z_dim].
       targets: [n] or [n, n_outputs].
       n_outputs: units of the last layer.
-      loss: what is minimized.
+      loss: the loss to minimize.
       seed: see `z_probe_accuracy`.
-      **stopping: what `EarlyStopping` monitors, and its mode.
+      **stopping: the `monitor` and `mode` of `EarlyStopping`.
 
     Returns:
       The function from codes to outputs, float32 [m, n_outputs].

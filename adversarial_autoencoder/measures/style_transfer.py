@@ -1,4 +1,4 @@
-"""Does a style carry over to every label? Measures of test codes decoded with all labels.
+"""Measures of styles that carry over: test codes, each decoded with every label.
 
 Images of rows are [n, n_classes, height, width, channels], uint8 or float in [0, 1], ink bright on
 dark: row i holds what the decoder makes of the code of test image i, column k with label k.
@@ -81,7 +81,7 @@ def stroke_features(images: np.ndarray) -> dict[str, np.ndarray]:
       - `slant`: how far the ink leans to the right, pixels a pixel upwards: the covariance of
         ink's columns and rows over the variance of its rows,
       - `width`, `height`: pixels between the ends of the ink, 2% of which lies beyond either,
-      - `thickness`: of the strokes, in pixels: four times the mean distance of ink to its edge.
+      - `thickness`: pixels across a stroke, four times the mean distance of ink to its edge.
     """
     ink = _ink(images)
     n, height, width = ink.shape

@@ -1,4 +1,4 @@
-"""Images laid out in grids: uint8 arrays [height, width, channels]."""
+"""Grids of images, as uint8 arrays [height, width, channels]."""
 
 import math
 from collections.abc import Sequence
@@ -119,7 +119,7 @@ def style_grid(
       sources: [n_styles, height, width, channels], the image that each style was taken from; it
         stands in front of its row, set apart by a bar.
       gap: pixels between neighbours.
-      headings: of the columns, shortened to their width; none by default.
+      headings: names above the columns, shortened to their width; none by default.
 
     Returns:
       uint8 [height, width, channels].
@@ -148,6 +148,23 @@ def style_grid(
     return np.concatenate([front, space, bar, space, picture], axis=1)
 
 
+def swap_grid(images: np.ndarray, swapped: np.ndarray) -> np.ndarray:
+    """Lays out images that swap their codes, s along columns and z along rows.
+
+    Args:
+      images: [n, height, width, channels], above the columns and in front of the rows.
+      swapped: [n · n, height, width, channels], row by row: row i has the z of image i, column k
+        the s of image k.
+
+    Returns:
+      uint8 [height, width, channels].
+    """
+    images, swapped = as_uint8(images), as_uint8(swapped)
+    top = np.concatenate([np.zeros_like(images[:1]), images])
+    below = np.insert(swapped, range(0, len(swapped), len(images)), images, axis=0)
+    return grid(np.concatenate([top, below]), len(images) + 1)
+
+
 def reconstructions(data: Dataset, x: tf.Tensor, x_hat: tf.Tensor) -> np.ndarray:
     """Lays out images beside their reconstructions, both flat [n, input_dim] in [0, 1]."""
     return reconstruction_grid(data.as_images(x), data.as_images(x_hat))
@@ -160,7 +177,7 @@ def reconstruction_grid(
 
     Args:
       inputs: [n, height, width, channels], uint8 or float in [0, 1].
-      reconstructions: of the same shape, in the same order.
+      reconstructions: images of the same shape, in the same order.
       n_columns: pairs in a row.
       gap: pixels between pairs.
 

@@ -1,4 +1,4 @@
-"""Which pictures a model has: its own, and those that any model of its kind has."""
+"""The pictures of a model: its own, and those that all models of its kind have."""
 
 from adversarial_autoencoder import inference, priors
 from adversarial_autoencoder.datasets import Dataset
@@ -14,12 +14,12 @@ SHEET = 20  # Rows, and images in a row, of what `--generate` and `--visualize` 
 
 
 def usual(model: Model, data: Dataset, at_end: bool = False) -> dict[str, np.ndarray]:
-    """Returns the model's own pictures by name; if its codes are 2-D, where test codes lie.
+    """Returns the model's own pictures by name, and a scatter plot of test codes if they are 2-D.
 
     Args:
-      model: what to draw.
+      model: the model to draw.
       data: its data set.
-      at_end: training has ended: also which test images are predicted wrongly.
+      at_end: training has ended: draw the confusion matrix and the mistakes too.
     """
     found = model.pictures(data)
     if at_end and model.classify is not None and not model.labels_are_clusters:
@@ -48,7 +48,7 @@ def check(flags: absl_flags.FlagValues) -> None:
 
 
 def _predicted_labels(model: Model, data: Dataset) -> dict[str, np.ndarray]:
-    """Which class of test images is predicted as which, and the images predicted wrongly."""
+    """The confusion matrix on test images, and the images that are predicted wrongly."""
     predicted = inference.classify(model.classify, data.test.images)
     return {
         "confusion_matrix": plots.confusion_matrix(data.test.labels, predicted, data.class_names),
@@ -68,7 +68,7 @@ def _codes(model: Model, data: Dataset) -> dict[str, np.ndarray]:
 
 
 def _prior(model: Model) -> dict[str, np.ndarray]:
-    """Samples of the prior, coloured by component: what codes should look like."""
+    """Samples of the prior, coloured by component, to compare codes with."""
     if model.prior is None:
         return {}
     z = model.sample_prior(10_000, "plot of the prior").numpy()

@@ -85,7 +85,7 @@ def confusion_matrix(
     Args:
       labels: int [n], the true ones, indices into class_names.
       predicted: int [n], those that a model predicts.
-      class_names: of rows (true) and columns (predicted).
+      class_names: names of the rows (true) and columns (predicted).
 
     Returns:
       uint8 [900, 1050, 3]. Up to 20 classes have their counts written; only mistakes are shaded.
@@ -112,7 +112,7 @@ def counts_of_clusters(counts: np.ndarray, class_names: Sequence[str]) -> np.nda
 
     Args:
       counts: int [n_clusters, n_classes].
-      class_names: of the columns.
+      class_names: names of the columns.
 
     Returns:
       uint8 [height, 1050, 3]. Up to 20 classes have their counts written; images outside their
@@ -170,7 +170,7 @@ def _draw_counts(
       are_right: bool, of the same shape.
       rows: their names.
       columns: their names.
-      aspect: of a cell, as `imshow` takes it.
+      aspect: see `imshow`.
 
     Returns:
       The counts that are not right, and 0 in place of the others.

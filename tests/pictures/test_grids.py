@@ -170,3 +170,8 @@ def test_styles_of_thousands_of_classes_are_cut_and_say_so(monkeypatch):
     assert picture.shape[1] == grids.MOST_CLASSES * 30 - 2
     np.testing.assert_array_equal(picture[-1, ::30, 0], np.arange(grids.MOST_CLASSES))
     assert words[-1] == "the first 100 of 3000 classes"
+
+
+def test_swaps_stand_in_the_row_of_their_z_and_the_column_of_their_s():
+    picture = grids.swap_grid(plain([1, 2]), plain([11, 12, 21, 22]))
+    np.testing.assert_array_equal(picture[::4, ::5, 0], [[0, 1, 2], [1, 11, 12], [2, 21, 22]])
