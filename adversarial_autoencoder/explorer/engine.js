@@ -2,9 +2,6 @@
 // that drawing never waits for a network, and Node can run it as well.
 "use strict";
 
-// Columns of a kernel that stay in the processor's cache until every row of a batch has used them.
-const COLUMNS = 256;
-
 /** Returns the bytes that were deflated and written as base64. */
 async function unpack(text) {
   const packed = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
@@ -45,46 +42,90 @@ function readArray(bytes, { type, offset, shape, scale }, halves) {
   return values;
 }
 
-/** Returns x · kernel + bias for n rows of x. */
-function dense(x, n, { kernel, bias }) {
-  const nOut = bias.length;
+const ROWS = 5; // Of a batch, multiplied at once: so many sums find room in the processor.
+
+/**
+ * Returns a WebAssembly module, since JavaScript alone does not multiply four numbers at once.
+ *
+ * Its `multiply(kernel, rows, unitBytes, sums)` takes addresses in its `memory`. A kernel holds the
+ * weights of one unit after the other and ends where the rows begin; of these, it takes four numbers
+ * of each row by turns. For each unit and row it writes four sums, whose own sum is the product.
+ */
+function productsModule() {
+  const [kernel, rows, unitBytes, sums, row, unitEnd, weights, total] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const number = (n) => [(n & 127) | 128, n >> 7]; // Below 8,192.
+  const list = (...items) => [items.length, ...items.flat()];
+  const sized = (...bytes) => [...number(bytes.flat().length), ...bytes.flat()];
+  const text = (letters) => list(...Array.from(letters, (letter) => letter.charCodeAt(0)));
+  const get = (local) => [0x20, local];
+  const set = (local) => [0x21, local];
+  const load = (address, offset = 0) => [...get(address), 0xfd, 0x00, 4, offset];
+  const sum = (a, b) => [...get(a), ...get(b), 0x6a];
+  const advance = (local, bytes) => [...get(local), 0x41, ...number(bytes), 0x6a, ...set(local)];
+  const again = (a, b) => [...get(a), ...get(b), 0x49, 0x0d, 0, 0x0b]; // The loop, while a < b.
+  const forRows = (code) => Array.from({ length: ROWS }, (_, k) => code(total + k, 16 * k)).flat();
+  const [loop, zeros, mul, add] = [[3, 0x40], [0x41, 0, 0xfd, 17], [0xfd, 0xe6, 1], [0xfd, 0xe4, 1]];
+  const body = [
+    list([2, 0x7f], [1 + ROWS, 0x7b]), // Locals: two addresses; weights and totals, of four numbers.
+    loop,
+    get(rows), set(row), sum(kernel, unitBytes), set(unitEnd),
+    forRows((total) => [...zeros, ...set(total)]),
+    loop,
+    load(kernel), set(weights),
+    forRows((total, offset) =>
+      [...load(row, offset), ...get(weights), ...mul, ...get(total), ...add, ...set(total)]),
+    advance(row, 16 * ROWS), advance(kernel, 16),
+    again(kernel, unitEnd),
+    forRows((total, offset) => [...get(sums), ...get(total), 0xfd, 0x0b, 4, offset]),
+    advance(sums, 16 * ROWS),
+    again(kernel, rows),
+    0x0b,
+  ];
+  return new WebAssembly.Module(Uint8Array.of(
+    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+    1, ...sized(list([0x60, ...list(0x7f, 0x7f, 0x7f, 0x7f), 0])), // The function's type,
+    3, ...sized(list(0)), // the function,
+    5, ...sized(list([0, 0])), // its memory,
+    7, ...sized(list([...text("multiply"), 0, 0], [...text("memory"), 2, 0])),
+    10, ...sized(list(sized(...body))),
+  ));
+}
+
+const { multiply, memory } = new WebAssembly.Instance(productsModule()).exports;
+
+/** Moves a kernel [nIn, nOut] into the memory of `multiply`, with room for its rows and sums. */
+function placeKernel(kernel, nOut) {
   const nIn = kernel.length / nOut;
+  const unit = 4 * Math.ceil(nIn / 4); // Filled up with zeros.
+  const size = unit * nOut + ROWS * (unit + 4 * nOut);
+  const start = 65536 * memory.grow(Math.ceil(size / 16384));
+  const placed = new Float32Array(memory.buffer, start, unit * nOut);
+  for (let i = 0; i < nIn; i++) {
+    for (let j = 0; j < nOut; j++) placed[j * unit + i] = kernel[i * nOut + j];
+  }
+  return { start, nIn, unit };
+}
+
+/** Returns x · kernel + bias for n rows of x. */
+function dense(x, n, { kernel: { start, nIn, unit }, bias }) {
+  const nOut = bias.length;
+  const rows = new Float32Array(memory.buffer, start + 4 * unit * nOut, ROWS * unit);
+  const sums = new Float32Array(memory.buffer, rows.byteOffset + 4 * rows.length, 4 * ROWS * nOut);
   const y = new Float32Array(n * nOut);
-  // Units that a ReLU has set to 0, and black pixels, add nothing: only the others are listed, the
-  // start of their row of the kernel and their value, eight at a time.
-  const rows = [];
-  for (let row = 0; row < n; row++) {
-    y.set(bias, row * nOut);
-    const starts = new Int32Array(nIn + 8);
-    const values = new Float32Array(nIn + 8);
-    let listed = 0;
-    for (let i = 0; i < nIn; i++) {
-      const value = x[row * nIn + i];
-      if (value !== 0) {
-        starts[listed] = i * nOut;
-        values[listed++] = value;
+  for (let first = 0; first < n; first += ROWS) {
+    const end = Math.min(first + ROWS, n);
+    for (let row = first; row < end; row++) {
+      for (let i = 0; i < nIn; i++) {
+        rows[4 * (ROWS * (i >> 2) + row - first) + (i & 3)] = x[row * nIn + i];
       }
     }
-    rows.push({ starts, values, listed });
-  }
-  for (let first = 0; first < nOut; first += COLUMNS) {
-    const columns = Math.min(COLUMNS, nOut - first);
-    rows.forEach(({ starts, values, listed }, row) => {
-      const begin = row * nOut + first;
-      const end = begin + columns;
-      for (let k = 0; k < listed; k += 8) {
-        const a0 = values[k], a1 = values[k + 1], a2 = values[k + 2], a3 = values[k + 3];
-        const a4 = values[k + 4], a5 = values[k + 5], a6 = values[k + 6], a7 = values[k + 7];
-        let w0 = starts[k] + first, w1 = starts[k + 1] + first, w2 = starts[k + 2] + first;
-        let w3 = starts[k + 3] + first, w4 = starts[k + 4] + first, w5 = starts[k + 5] + first;
-        let w6 = starts[k + 6] + first, w7 = starts[k + 7] + first;
-        for (let j = begin; j < end; j++) {
-          y[j] +=
-            a0 * kernel[w0++] + a1 * kernel[w1++] + a2 * kernel[w2++] + a3 * kernel[w3++] +
-            a4 * kernel[w4++] + a5 * kernel[w5++] + a6 * kernel[w6++] + a7 * kernel[w7++];
-        }
+    multiply(start, rows.byteOffset, 4 * unit, sums.byteOffset);
+    for (let row = first; row < end; row++) {
+      for (let j = 0; j < nOut; j++) {
+        const k = 4 * (ROWS * j + row - first);
+        y[row * nOut + j] = bias[j] + sums[k] + sums[k + 1] + sums[k + 2] + sums[k + 3];
       }
-    });
+    }
   }
   return y;
 }
@@ -155,6 +196,7 @@ class Engine {
       outputs,
       steps: steps.map(({ arrays, ...step }) => {
         for (const name in arrays) step[name] = array(arrays[name]);
+        if (step.op === "dense") step.kernel = placeKernel(step.kernel, step.bias.length);
         return step;
       }),
     });
