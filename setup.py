@@ -46,7 +46,7 @@ setup(
     ],
     extras_require={
         "notebooks": ["ipykernel", "nbclient"],
-        "test": ["hypothesis", "import-linter", "pytest", "pytest-xdist", "ruff"],
+        "test": ["hypothesis", "import-linter", "playwright", "pytest", "pytest-xdist", "ruff"],
         "video": ["opencv-python-headless"],  # Video files and cameras, for experiments/animate.py.
     },
 )

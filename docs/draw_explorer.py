@@ -92,13 +92,10 @@ class Page(screenshots.Browser):
         self, path: pathlib.Path, width: int = WIDTH, height: int = HEIGHT, dark: bool = False
     ) -> None:
         """Opens a page by its path, in a window of this size, and waits until it has images."""
-        super().open("about:blank")
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._ask("Emulation.setEmulatedMedia", features=[scheme])
-        view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self._ask("Emulation.setDeviceMetricsOverride", **view)
-        self._ask("Emulation.setScrollbarsHidden", hidden=True)
-        self._ask("Page.navigate", url=path.resolve().as_uri())
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.goto("about:blank")
+        self.page.goto(path.resolve().as_uri())
         # Every image that is seen, or the line that says what is wrong.
         self.wait_for(
             "const problem = document.getElementById('problem');"
@@ -106,18 +103,6 @@ class Page(screenshots.Browser):
             "c.offsetParent); return problem && (!problem.hidden || "
             "seen.length > 0 && seen.every((c) => c.width !== 300))"
         )
-
-    def pointer(self, kind: str, x: float, y: float) -> None:
-        """Presses, moves or releases the pointer (`mousePressed`, …), in pixels of the window."""
-        down = {"button": "left", "buttons": 0 if kind == "mouseReleased" else 1, "clickCount": 1}
-        self._ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, **down)
-
-    def key(self, name: str) -> None:
-        """Presses a key, by its name in JavaScript, and lets it go."""
-        codes = {"Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
-        key = {"key": name, "windowsVirtualKeyCode": codes[name]}
-        self._ask("Input.dispatchKeyEvent", type="rawKeyDown", **key)
-        self._ask("Input.dispatchKeyEvent", type="keyUp", **key)
 
     def place(self, name: str) -> tuple[float, float, float, float]:
         """Returns left, top, width and height of an element, by its id."""
@@ -129,14 +114,13 @@ class Page(screenshots.Browser):
         left, top, width, height = self.place("pad")
         for stroke in strokes:
             places = [(left + x * width, top + y * height) for x, y in stroke]
-            self.pointer("mousePressed", *places[0])
+            self.page.mouse.move(*places[0])
+            self.page.mouse.down()
             for (x0, y0), (x1, y1) in zip(places, places[1:], strict=False):
                 for k in range(1, steps + 1):
-                    self.pointer(
-                        "mouseMoved", x0 + (x1 - x0) * k / steps, y0 + (y1 - y0) * k / steps
-                    )
+                    self.page.mouse.move(x0 + (x1 - x0) * k / steps, y0 + (y1 - y0) * k / steps)
                     yield
-            self.pointer("mouseReleased", *places[-1])
+            self.page.mouse.up()
             yield
 
     def rates(self, seconds: float = 4) -> tuple[float, float]:
@@ -193,7 +177,7 @@ def main() -> None:
     if not path.is_file():
         raise SystemExit(f"{words.run} has no explorer.html: load the run with its script first")
     if screenshots.chromium() is None:
-        raise SystemExit(f"no Chromium found; looked for {', '.join(screenshots.NAMES)}")
+        raise SystemExit(screenshots.NO_CHROMIUM)
     with Page() as page:
         page.show(path)
         shown, made = page.rates()

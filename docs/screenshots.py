@@ -6,18 +6,16 @@
         writes tensorboard_runs_scalars.png, of all runs in it
 
 `serve` and `Browser` serve the tests as well. The browser is a headless Chromium (on Debian the
-package `chromium`), driven by its DevTools protocol through a pipe: nothing else is needed.
+package `chromium`), driven by Playwright, which can install one too: `playwright install chromium`.
 """
 
 import argparse
-import base64
 import contextlib
+import functools
 import io
-import json
 import os
 import pathlib
 import re
-import select
 import shutil
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+NO_CHROMIUM = "no Chromium found: pip install playwright; playwright install chromium"
 WIDTH, HEIGHT = 1280, 860  # Of the window, in pixels; higher where a picture is.
 SMOOTH = "&_smoothingWeight=0.9"
 # Of each part: TensorBoard's page, the tags to show there, and how far down the picture goes.
@@ -64,9 +63,19 @@ const within = (outer, inner) => elements(outer).flatMap(inside).filter((e) => e
 """
 
 
+@functools.cache
 def chromium() -> str | None:
-    """Returns the path of a Chromium, or None."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+    """Returns the path of a Chromium, Debian's or else Playwright's own; None without Playwright or
+    either of them."""
+    try:
+        from playwright import sync_api
+    except ImportError:
+        return None
+    if found := next(filter(None, map(shutil.which, NAMES)), None):
+        return found
+    with sync_api.sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if os.path.exists(path) else None
 
 
 @contextlib.contextmanager
@@ -107,50 +116,40 @@ def _address(log, server):
 
 
 class Browser:
-    """A headless Chromium with one page."""
+    """A headless Chromium with one page.
+
+    Attributes:
+      page: Playwright's.
+      errors: what pages have said since it was last emptied: errors on the console, and exceptions.
+    """
 
     # The projector draws with WebGL, here without a graphics card.
     GRAPHICS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
     def __init__(self):
-        self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
-        there, self._out = os.pipe()
-        self._in, back = os.pipe()
-        words = [chromium(), "--headless=new", "--no-sandbox", "--remote-debugging-pipe"]
-        words += [f"--user-data-dir={self._profile.name}", "--disable-dev-shm-usage"]
-        words += self.GRAPHICS
-        # Chromium reads commands from its file number 3 and answers into 4.
-        pipes = f"3</dev/fd/{there} 4>/dev/fd/{back}"  # `3<&12` is too much for some shells.
-        shell = ["sh", "-c", f'exec "$@" {pipes}', "sh", *words, "about:blank"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(shell, pass_fds=(there, back), **quiet)
-        os.close(there)
-        os.close(back)
-        self._rest, self._n, self._session = b"", 0, None
-        pages = [t for t in self._ask("Target.getTargets")["targetInfos"] if t["type"] == "page"]
-        attached = self._ask("Target.attachToTarget", targetId=pages[0]["targetId"], flatten=True)
-        self._session = attached["sessionId"]
+        from playwright import sync_api
+
+        self._playwright = sync_api.sync_playwright().start()
+        words = [*self.GRAPHICS, "--disable-dev-shm-usage"]
+        self._browser = self._playwright.chromium.launch(executable_path=chromium(), args=words)
+        self.page = self._browser.new_page()
+        self.errors: list[str] = []
+        self.page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def __enter__(self) -> "Browser":
         return self
 
     def __exit__(self, *error: object) -> None:
-        with contextlib.suppress(OSError, RuntimeError, TimeoutError):
-            self._session = None
-            self._ask("Browser.close")
-        self._process.terminate()
-        self._process.wait()
-        os.close(self._in)
-        os.close(self._out)
-        self._profile.cleanup()
+        self._browser.close()
+        self._playwright.stop()
 
     def open(self, address: str, height: int = HEIGHT) -> None:
         """Opens a page in a window of `WIDTH` and this height."""
-        view = {"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self._ask("Emulation.setDeviceMetricsOverride", **view)
+        self.page.set_viewport_size({"width": WIDTH, "height": height})
         # A page that differs in its `#` alone would not be loaded anew.
-        self._ask("Page.navigate", url="about:blank")
-        self._ask("Page.navigate", url=address)
+        self.page.goto("about:blank")
+        self.page.goto(address)
 
     def evaluate(self, script: str) -> object:
         """Returns what the body of a JavaScript function returns.
@@ -159,11 +158,7 @@ class Browser:
           script: may use `within(outer, inner)`: all elements that match the CSS selector `inner`
             inside one that matches `outer`.
         """
-        script = f"(() => {{ {DEEP} {script} }})()"
-        answer = self._ask("Runtime.evaluate", expression=script, returnByValue=True)
-        if "exceptionDetails" in answer:
-            raise RuntimeError(answer["exceptionDetails"]["exception"].get("description"))
-        return answer["result"].get("value")
+        return self.page.evaluate(f"() => {{ {DEEP} {script} }}")
 
     def wait_for(self, script: str, seconds: float = 120) -> object:
         """Waits until the script returns something true, and returns it."""
@@ -179,30 +174,7 @@ class Browser:
 
     def screenshot(self) -> Image.Image:
         """Returns the page as it looks, a PIL image."""
-        picture = self._ask("Page.captureScreenshot")["data"]
-        return Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
-
-    def _ask(self, method, **parameters):
-        self._n += 1
-        message = {"id": self._n, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
-        while (answer := self._read()).get("id") != self._n:
-            pass
-        if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']['message']}")
-        return answer["result"]
-
-    def _read(self, seconds=120):
-        while b"\0" not in self._rest:
-            if not select.select([self._in], [], [], seconds)[0]:
-                raise TimeoutError("Chromium does not answer")
-            if not (more := os.read(self._in, 1 << 20)):
-                raise RuntimeError("Chromium has ended")
-            self._rest += more
-        message, self._rest = self._rest.split(b"\0", 1)
-        return json.loads(message)
+        return Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
 
 
 def _wait(for_what, seconds, message):
@@ -222,7 +194,7 @@ def main() -> None:
     parser.add_argument("--to", type=pathlib.Path, default=images, help="folder of the PNG files")
     words = parser.parse_args()
     if chromium() is None:
-        raise SystemExit(f"no Chromium found; looked for {', '.join(NAMES)}")
+        raise SystemExit(NO_CHROMIUM)
     events = words.run / ("tensorboard" if words.part == "runs" else "Tensorboard")
     if not events.is_dir():
         raise SystemExit(f"{words.run} is not a run's folder: it has no {events.name}/")
