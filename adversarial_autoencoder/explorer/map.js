@@ -5,7 +5,7 @@ const MANIFOLD_CELLS = 22; // Images in a row of the manifold behind the codes.
 const DASHES = [[], [7, 4], [2, 3]]; // By what a line of the prior's outline marks.
 
 async function showMap(networks, arrays) {
-  const { classes, colours, prior } = description;
+  const { classes, colours, prior, start } = description;
   element("title").textContent = `${description.model}: the latent space`;
   element("lead").textContent = "Each point is the 2-D latent code of a test image. Drag across "
     + "the map to see what the decoder makes of each code; click a point to see its image.";
@@ -191,8 +191,7 @@ async function showMap(networks, arrays) {
 
   element("map-lines").textContent = prior?.caption ?? "";
   drawCodes();
-  choose(0);
-  moveTo([0, 0]);
+  choose(start);
   // A row at a time, so that a code under the pointer does not wait for all of them.
   for (let row = 0; row < MANIFOLD_CELLS; row++) {
     manifold.add(await networks.call("decode", manifold.codes(row)));

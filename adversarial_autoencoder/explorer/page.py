@@ -63,13 +63,15 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
         "view": "map" if is_map else "styles",
         "kind": kind,
         "colours": [_hex(colour) for colour in plots.class_colours(len(data.class_names))],
-        "labels": _label_names(n_labels, data),
+        "labels": _label_names(n_labels, model, data),
+        "clusters": model.cluster is not None,
         "encoder": weights.network(encoder),
         "decoder": weights.network(decoder),
         "predicts": len(encoder.outputs) == 2,
         "drawing": _drawing(test.images),
         "reach": reach.tolist(),
         "order": [] if is_map else _by_effect(model, codes, reach, n_labels),
+        "start": _with_most_contrast(model, codes) if is_map else 0,
         "prior": _prior(model),
         "arrays": {
             "codes": weights.add(codes),
@@ -174,11 +176,19 @@ def _same(outputs: Sequence[np.ndarray], wanted: tf.Tensor, method: str) -> int:
     raise DoesNotFit(f"its `{method}` does more than to call the network")
 
 
-def _label_names(n_labels: int, data: Dataset) -> list[str]:
-    """Names of what the decoder can be told: the classes, or clusters."""
-    if n_labels in (0, data.n_classes):
-        return list(data.class_names[:n_labels])
-    return [f"cluster {k}" for k in range(n_labels)]
+def _label_names(n_labels: int, model: Model, data: Dataset) -> list[str]:
+    """Returns the names of the decoder's labels: the classes, or clusters."""
+    if model.cluster is not None:
+        return [f"cluster {k}" for k in range(n_labels)]
+    return list(data.class_names[:n_labels])
+
+
+def _with_most_contrast(model: Model, codes: np.ndarray) -> int:
+    """Returns which code's image has the largest variance, for the map to begin with: after little
+    training, most images are much like the mean of all."""
+    codes = codes[:200]
+    images = inference.generate(model.decode, codes, np.ones([len(codes), 1], np.float32))
+    return int(images.var(axis=1).argmax())
 
 
 def _reach(model: Model, codes: np.ndarray) -> np.ndarray:
@@ -229,12 +239,13 @@ def _prior(model: Model) -> dict | None:
     if model.prior is None:
         return None
     outline, places, word = model.prior.outline(), [], ""
-    caption = f"Lines of the prior: {', '.join(outline)}."
+    names = ", ".join(outline).replace(" sd,", ",").replace(" sd", " standard deviations")
+    caption = f"Lines of the prior: {names}."
     if model.heads is not None:
         places, word = np.asarray(model.heads())[:, :2], "Cluster"
         for name, lines in outline.items():
             outline[name] = [place + line for place in places for line in lines]
-        caption = f"Lines of the prior around each cluster head: {', '.join(outline)}."
+        caption = f"Lines of the prior around each cluster head: {names}."
     elif isinstance(model.prior, priors.Mixture):
         n, word = model.prior.n_components, model.prior.COMPONENT.capitalize()
         places = model.prior.at(np.arange(n), np.zeros(n), np.zeros(n)).numpy()

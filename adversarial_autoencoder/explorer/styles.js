@@ -7,20 +7,21 @@ const LEAST_STEP = 0.25; // Between two points of a stroke, in pixels of the ima
 const WALK_SECONDS = 2.5; // From one style to the next.
 
 async function showStyles(networks, arrays) {
-  const { labels, zDim, drawing, predicts, order, reach, classes } = description;
+  const { labels, zDim, drawing, predicts, order, reach, classes, clusters } = description;
   const nSamples = arrays.samples.length / zDim;
   const nImages = arrays.codes.length / zDim;
   const size = height * width * channels;
   const all = labels.length === 10 ? "all ten" : `all ${labels.length}`;
   const thing = labels.length ? "style" : "code"; // What z is called.
   const asks = labels.length > 0 && !predicts && Boolean(drawing); // For the label of a drawing.
-  const plural = noun === "digit" ? "digits" : "classes";
+  const plural = clusters ? "clusters" : noun === "digit" ? "digits" : "classes";
 
   const walkText = `Walk from ${thing} to ${thing}`;
 
   let z = Float32Array.from(arrays.codes.subarray(0, zDim));
   let images = null; // Of z, one a label.
   let label = 0; // The chosen one or, where labels are predicted, that one.
+  let isChosen = false; // By hand, and so not by what is drawn.
   let strokes = []; // In pixels of the image.
   let walk = null;
 
@@ -42,6 +43,7 @@ async function showStyles(networks, arrays) {
       z = result.z;
       paint(element("input"), result.pixels);
       if (result.probabilities) showProbabilities(result.probabilities);
+      if (asks && strokes.length && !isChosen) chooseLabel(nearestLabel(result.images, result.pixels));
       showImages(result.images);
       showSliders();
     },
@@ -49,24 +51,25 @@ async function showStyles(networks, arrays) {
   const decode = newestOnly((code) => networks.call("decodeAll", code), showImages);
 
   function writeTexts() {
-    const title = labels.length ? `One style as ${all} ${plural}` : "From image to code and back";
+    const each = `${clusters ? "in" : "as"} ${all} ${plural}`;
+    const title = labels.length ? `One style ${each}` : "From image to code and back";
     element("title").textContent = drawing && labels.length && noun === "digit"
-      ? `Your handwriting as ${all} ${plural}` : title;
+      ? `Your handwriting ${each}` : title;
     const first = drawing ? `Draw a ${noun === "digit" ? "digit" : "figure"}` : "Choose a test image";
-    const say = asks ? ` and say which ${noun} it is` : "";
     element("lead").textContent = labels.length
-      ? `${first}${say}: the encoder takes its style z from it, and the decoder makes ${all} `
-        + `${plural} of that style.`
+      ? `${first}: the encoder takes its style z from it, and the decoder makes an image of each `
+        + `${clusters ? "cluster" : noun} in that style.`
       : `${first}: the encoder gives its code z, and the decoder an image of that code.`;
     element("source-title").textContent = drawing ? `Your ${noun === "digit" ? noun : "drawing"}`
       : "Test image";
     element("result-title").textContent = labels.length
-      ? `The same style as ${all} ${plural}` : "The decoder’s image";
+      ? `The same style ${each}` : "The decoder’s image";
     element("sample").textContent = `New ${thing} from the prior`;
     element("walk").textContent = walkText;
     element("example").textContent = drawing ? "A test image" : "Another test image";
     element("choice").hidden = !asks;
     element("bars").hidden = !predicts;
+    if (clusters) element("bars").firstElementChild.textContent = "The encoder’s cluster";
     element("sample").hidden = !nSamples;
     for (const id of ["clear", "pen-label", "pad-hint", "pad-note"]) element(id).hidden = !drawing;
     element("strip").hidden = Boolean(drawing);
@@ -136,6 +139,7 @@ async function showStyles(networks, arrays) {
       const input = make("input", { type: "radio", name: "label", value: k });
       input.addEventListener("change", () => {
         label = k;
+        isChosen = true;
         showImages(images);
       });
       list.append(make("label", {}, input, make("span", { textContent: name })));
@@ -192,6 +196,7 @@ async function showStyles(networks, arrays) {
     element("pen").addEventListener("input", () => strokes.length && useStrokes());
     element("clear").addEventListener("click", () => {
       strokes = [];
+      isChosen = false;
       drawStrokes();
       element("pad-hint").hidden = false;
       say(`Draw again: the ${thing} stays until you do`);
@@ -227,6 +232,7 @@ async function showStyles(networks, arrays) {
   function useTestImage(k) {
     stopWalk();
     strokes = [];
+    isChosen = false;
     const pixels = testImage(arrays, k);
     const name = classes[arrays.classes[k]];
     pad.classList.remove("drawn");
@@ -239,6 +245,13 @@ async function showStyles(networks, arrays) {
     chooseLabel(Math.min(arrays.classes[k], Math.max(labels.length - 1, 0)));
     say(`The ${thing} of a test image, ${noun === "digit" ? "a" : "of the class"} ${name}`);
     restyle(() => pixels);
+  }
+
+  /** Returns the label whose image has the least squared error. */
+  function nearestLabel(shown, pixels) {
+    const errors = labels.map((_, k) =>
+      pixels.reduce((sum, value, i) => sum + (value - shown[k * size + i]) ** 2, 0));
+    return errors.indexOf(Math.min(...errors));
   }
 
   function chooseLabel(k) {
@@ -264,6 +277,10 @@ async function showStyles(networks, arrays) {
       paint(canvas, images.subarray(k * size, (k + 1) * size));
       tile.classList.toggle("chosen", Boolean(labels.length) && k === label);
     });
+    if (asks) {
+      const name = noun === "digit" ? `a ${labels[label]}` : labels[label];
+      element("reconstruction-caption").textContent = `Its reconstruction as ${name}`;
+    }
     paint(element("reconstruction"), images.subarray(label * size, (label + 1) * size));
   }
 

@@ -20,7 +20,14 @@ from adversarial_autoencoder.runs import run as runs
 from adversarial_autoencoder.runs.recorder import write_explorer
 from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
-from experiments import disentangling_factors, label_regularized_aae
+from experiments import (
+    clustering,
+    dimensionality_reduction,
+    disentangling_factors,
+    label_regularized_aae,
+    variational_style,
+    virtual_adversarial,
+)
 
 import keras
 import numpy as np
@@ -39,31 +46,39 @@ needs_chromium = pytest.mark.skipif(screenshots.chromium() is None, reason="ther
 
 # Scripts and words that together use every operation of the scripts' networks.
 MODELS = {
-    "part 1": (part1_autoencoder.Autoencoder, part1_autoencoder, []),
-    "label-regularized, tanh": (
-        label_regularized_aae.AdversarialAutoencoder,
-        label_regularized_aae,
-        ["--pixel_range=-1,1", "--n_labeled=30"],
-    ),
-    "part 2, drawn codes": (
-        part2_aae.AdversarialAutoencoder,
-        part2_aae,
-        ["--encoder=gaussian", "--dropout=0.2"],
-    ),
-    "part 3": (part3_style_content.AdversarialAutoencoder, part3_style_content, []),
+    "part 1": (part1_autoencoder, []),
+    "label-regularized, tanh": (label_regularized_aae, ["--pixel_range=-1,1", "--n_labeled=30"]),
+    "part 2, drawn codes": (part2_aae, ["--encoder=gaussian", "--dropout=0.2"]),
+    "part 3": (part3_style_content, []),
     "part 4, all of it": (
-        part4_semisupervised.AdversarialAutoencoder,
         part4_semisupervised,
         ["--n_labeled=30", "--encoder=gaussian", "--dropout=0.2"],
     ),
 }
 # Its networks have convolutions, and its page pictures.
-SWAPS = {
-    "swaps": (
-        disentangling_factors.AdversarialAutoencoder,
-        disentangling_factors,
-        ["--n_filters=2", "--s_dim=6", "--z_dim=5"],
-    )
+SWAPS = {"swaps": (disentangling_factors, ["--n_filters=2", "--s_dim=6", "--z_dim=5"])}
+# Every script that writes a page, and what stands on it.
+PAGES = {
+    "part 1, map": (part1_autoencoder, [], ["Autoencoder: the latent space"]),
+    "part 1, 5-D": (part1_autoencoder, ["--z_dim=5"], ["From image to code and back"]),
+    "part 2": (part2_aae, ["--z_dim=2"], ["Lines of the prior: 1, 2, 3 standard deviations."]),
+    "part 2, uniform": (part2_aae, ["--z_dim=2", "--prior=uniform"], ["Lines of the prior: edge."]),
+    "part 2, petals": (part2_aae, ["--z_dim=2", "--prior=gaussian_mixture"], ["Petal 9"]),
+    "part 3": (part3_style_content, [], ["as all ten digits", "Which digit is it?"]),
+    "part 4": (part4_semisupervised, ["--n_labeled=30"], ["as all ten digits", "encoder’s label"]),
+    "petals": (label_regularized_aae, ["--n_labeled=30"], ["Petal 9"]),
+    "roll": (label_regularized_aae, ["--n_labeled=0", "--prior=swiss_roll"], ["Stretch 9"]),
+    "heads": (
+        dimensionality_reduction,
+        ["--n_labeled=30"],
+        ["Cluster 9", "around each cluster head"],
+    ),
+    "heads of clusters": (dimensionality_reduction, ["--n_clusters=20"], ["Cluster 19"]),
+    "clusters": (clustering, ["--n_clusters=20"], ["in all 20 clusters", "The encoder’s cluster"]),
+    "ten clusters": (clustering, ["--n_clusters=10"], ["in all ten clusters", "cluster 9"]),
+    "variational style": (variational_style, [], ["as all ten digits", "Which digit is it?"]),
+    "virtual adversarial": (virtual_adversarial, ["--n_labeled=30"], ["as all ten digits"]),
+    "swaps": (*SWAPS["swaps"], ["s of the one, z of the other"]),
 }
 
 
@@ -82,11 +97,12 @@ def drawings():
 
 def make(name, data):
     """A model with weights as after training: large, and statistics of its own in each layer."""
-    model_class, script, words = (MODELS | SWAPS)[name]
-    if name in MODELS:
+    script, words, *_ = (PAGES | MODELS | SWAPS)[name]
+    if script is not disentangling_factors:
         words = ["--n_l1=64", "--n_l2=64", *words]
     words = ["script", *SMALL, "--initializer=he", *words]
     define_flags = getattr(script, "define_flags", None)
+    model_class = getattr(script, "AdversarialAutoencoder", None) or script.Autoencoder
     model = model_class(data, options.parse(words, "", script.DEFAULTS, define_flags))
     rng = np.random.default_rng(1)
     for network in (model.encoder, model.decoder):
@@ -404,8 +420,10 @@ def show(browser, drawings, tmp_path):
     def show_page(name, data=drawings, **view):
         path = tmp_path / "explorer.html"
         path.write_text(explorer.page(make(name, data), data), encoding="utf-8")
+        browser.errors.clear()
         browser.show(path, **view)
         assert browser.evaluate("return document.getElementById('problem').hidden")
+        assert not browser.errors
         return browser
 
     return show_page
@@ -414,6 +432,15 @@ def show(browser, drawings, tmp_path):
 # The pixels of all canvases that match a selector.
 PIXELS = """return [...document.querySelectorAll('%s')].map((canvas) => Array.from(
 canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join())"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_of_each_script_opens_without_an_error_and_names_what_it_shows(name, show):
+    page = show(name, width=390, height=844, dark=True)
+    assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")  # A phone.
+    text = page.evaluate("return document.body.innerText")
+    assert all(words in text for words in PAGES[name][2]), text
 
 
 @needs_chromium
@@ -444,6 +471,37 @@ def test_ten_images_change_while_a_digit_is_drawn(show):
 
 
 @needs_chromium
+def test_a_drawing_is_taken_for_the_label_of_the_nearest_image_until_one_is_chosen(show):
+    page = show("part 3")
+    checked = "return Number(document.querySelector('#choice input:checked').value)"
+    known = page.evaluate(checked)
+    assert known == 0  # The test image's.
+    for _ in page.draw(steps=3):
+        pass
+    page.wait_for("return (document.getElementById('style-status').textContent.match('Your'))")
+    time.sleep(0.3)
+
+    def pixels(canvases):
+        found = page.evaluate(PIXELS % canvases)
+        return np.array([text.split(",") for text in found]).astype(float)
+
+    errors = np.square(pixels("#tiles canvas") - pixels("#input")).sum(axis=1)
+    assert page.evaluate(checked) == np.argmin(errors)
+    other = (np.argmin(errors) + 1) % 10
+    page.evaluate(f"document.querySelectorAll('#choice input')[{other}].click()")
+    for _ in page.draw(steps=3):
+        pass
+    time.sleep(0.3)
+    assert page.evaluate(checked) == other
+    caption = "return document.getElementById('reconstruction-caption').textContent"
+    assert page.evaluate(caption) == f"Its reconstruction as a {other}"
+    page.evaluate("document.getElementById('clear').click()")
+    for _ in page.draw(steps=3):
+        pass
+    page.wait_for(f"return (() => {{ {checked} }})() === {np.argmin(errors)}")
+
+
+@needs_chromium
 def test_the_console_has_the_networks(show, drawings):
     page = show("part 3")
     x = drawings.test.images[3].reshape(-1) / 255
@@ -463,22 +521,25 @@ def test_the_console_has_the_networks(show, drawings):
 def test_the_code_follows_pointer_and_keys_on_the_map(show):
     page = show("part 2, drawn codes", width=390, height=844, dark=True)
     assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")  # A phone.
+    decoded, reconstruction = page.evaluate(PIXELS % "#decoded, #chosen-copy")
+    assert decoded == reconstruction and len(set(decoded.split(","))) > 10  # Of a test image.
     left, top, width, height = page.place("map-canvas")
     code = "return document.getElementById('map-code').textContent"
     seen = {page.evaluate(code)}
-    page.pointer("mousePressed", left + 0.3 * width, top + 0.3 * height)
+    page.page.mouse.move(left + 0.3 * width, top + 0.3 * height)
+    page.page.mouse.down()
     seen.add(page.evaluate(code))
-    page.pointer("mouseMoved", left + 0.6 * width, top + 0.7 * height)
-    page.pointer("mouseReleased", left + 0.6 * width, top + 0.7 * height)
+    page.page.mouse.move(left + 0.6 * width, top + 0.7 * height)
+    page.page.mouse.up()
     seen.add(page.evaluate(code))
     assert len(seen) == 3
     page.evaluate("document.getElementById('origin').click()")
     assert page.evaluate(code) == "z = (0.00, 0.00)"
     page.evaluate("document.getElementById('map-canvas').focus()")
-    page.key("ArrowRight")
+    page.page.keyboard.press("ArrowRight")
     x, y = re.findall(r"[\d.]+", page.evaluate(code))
     assert float(x) > 0 and float(y) == 0
-    page.key("Enter")
+    page.page.keyboard.press("Enter")
     assert page.evaluate(code) != f"z = ({x}, {y})"
     chosen = page.evaluate("return document.getElementById('chosen-caption').textContent")
     assert re.fullmatch(r"Test image: a \d", chosen)
@@ -519,13 +580,11 @@ def test_a_swap_is_chosen_by_click_and_key(show, drawings):
     assert_shown(7, 3)
     page.evaluate("document.getElementById('grid').scrollIntoView()")
     left, top, width, height = page.place("grid")
-    place = (left + 0.4 * width, top + 0.6 * height)
-    for kind in ("mousePressed", "mouseReleased"):
-        page.pointer(kind, *place)
+    page.page.mouse.click(left + 0.4 * width, top + 0.6 * height)
     assert_shown(3, 5)
     page.evaluate("document.getElementById('grid').focus()")
     for name in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp"):
-        page.key(name)
+        page.page.keyboard.press(name)
     assert_shown(4, 4)
 
 
