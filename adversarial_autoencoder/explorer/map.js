@@ -29,7 +29,7 @@ async function showMap(networks, arrays) {
     const style = getComputedStyle(document.documentElement);
     drawAxes(pen, size, style);
     const radius = size > 450 ? 2.6 : 2;
-    pen.strokeStyle = darkScheme.matches ? "#ffffffb0" : "#ffffff90";
+    pen.strokeStyle = style.getPropertyValue("--outline");
     pen.lineWidth = 0.7;
     for (let k = 0; k < codes.length / 2; k++) {
       const [x, y] = toMap(codes.subarray(2 * k, 2 * k + 2), size);
