@@ -64,7 +64,7 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
         "kind": kind,
         "colours": [_hex(colour) for colour in plots.class_colours(len(data.class_names))],
         "labels": _label_names(n_labels, model, data),
-        "clusters": model.cluster is not None,
+        "clusters": model.labels_are_clusters,
         "encoder": weights.network(encoder),
         "decoder": weights.network(decoder),
         "predicts": len(encoder.outputs) == 2,
@@ -178,7 +178,7 @@ def _same(outputs: Sequence[np.ndarray], wanted: tf.Tensor, method: str) -> int:
 
 def _label_names(n_labels: int, model: Model, data: Dataset) -> list[str]:
     """Returns the names of the decoder's labels: the classes, or clusters."""
-    if model.cluster is not None:
+    if model.labels_are_clusters:
         return [f"cluster {k}" for k in range(n_labels)]
     return list(data.class_names[:n_labels])
 
