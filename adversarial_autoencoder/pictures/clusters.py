@@ -25,7 +25,7 @@ def draw_clusters(model: Model, data: Dataset) -> dict[str, np.ndarray]:
     """
     if not model.labels_are_clusters:
         return {}
-    found = np.argmax(inference.encode(model.classify, data.test.images), axis=1)
+    found = inference.classify(model.classify, data.test.images)
     counts = table(found, data.test.labels, model.n_labels)
     return {
         "clusters": rows(model, data, found),
@@ -45,7 +45,8 @@ def rows(model: Model, data: Dataset, clusters: np.ndarray) -> np.ndarray:
       clusters: int [n], the cluster of each test image; the first ones of each are shown.
 
     Returns:
-      uint8 [height, width, channels], a cluster a row; more than 20 rows stand side by side.
+      uint8 [height, width, channels], a cluster a row; more than 20 rows stand side by side. Of
+      more than 60 clusters the first are drawn, and a line above says so.
 
     Makhzani et al. 2015, figure 9.
     """
@@ -67,4 +68,5 @@ def rows(model: Model, data: Dataset, clusters: np.ndarray) -> np.ndarray:
     tallest = len(parts[0])
     space = np.zeros([tallest, 2 * GAP, parts[0].shape[2]], np.uint8)
     parts = [np.pad(part, ((0, tallest - len(part)), (0, 0), (0, 0))) for part in parts]
-    return np.concatenate([parts[0], *(p for part in parts[1:] for p in (space, part))], axis=1)
+    picture = np.concatenate([parts[0], *(p for part in parts[1:] for p in (space, part))], axis=1)
+    return grids.say_how_many(picture, n, model.n_labels, "clusters")

@@ -94,12 +94,14 @@ def styles(
     return say_how_many(picture, n, data.n_classes)
 
 
-def say_how_many(picture: np.ndarray, n_shown: int, n_classes: int) -> np.ndarray:
+def say_how_many(
+    picture: np.ndarray, n_shown: int, n_in_all: int, things: str = "classes"
+) -> np.ndarray:
     """Puts a line above a picture that shows the first classes alone, if they are not all."""
-    if n_shown == n_classes:
+    if n_shown == n_in_all:
         return picture
     _, width, channels = picture.shape
-    words = f"the first {n_shown} of {n_classes} classes"
+    words = f"the first {n_shown} of {n_in_all} {things}"
     return np.concatenate([_caption(words, width, channels), picture])
 
 

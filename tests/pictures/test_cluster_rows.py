@@ -40,3 +40,11 @@ def test_many_clusters_stand_in_columns(data):
     assert picture.shape[0] == one_column.shape[0]  # 13 and 12 rows.
     assert picture.shape[1] == 2 * one_column.shape[1] + 2 * clusters.GAP
     np.testing.assert_array_equal(picture[:6, -82:-77], data.test.images[13])
+
+
+def test_of_very_many_clusters_the_first_are_drawn_and_a_line_says_so(data):
+    model = build(data, "--n_clusters=100")
+    picture = clusters.rows(model, data, np.arange(30))
+    without = clusters.rows(build(data, "--n_clusters=60"), data, np.arange(30))
+    assert picture.shape[1:] == without.shape[1:]
+    assert len(picture) == len(without) + 14 and picture[:14].any()
