@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-EXPONENTS = np.geomspace(0.05, 4, 80)
+EXPONENTS = np.geomspace(0.05, 4, 160)
 N_BOOTSTRAP = 500
 
 

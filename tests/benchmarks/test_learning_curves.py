@@ -21,7 +21,7 @@ def points_of(errors, lengths=LENGTHS, seed=0):
 def test_the_fit_finds_the_curve_that_the_errors_were_made_with(a, b, c):
     found = power_law.fit(LENGTHS, a + b * LENGTHS**-c, np.full(5, 0.001))
     wanted = power_law.Fit(a, b, c).at([1500, 5000])
-    np.testing.assert_allclose(found.at([1500, 5000]), wanted, rtol=0.05)
+    np.testing.assert_allclose(found.at([1500, 5000]), wanted, rtol=0.03, atol=2e-4)
 
 
 def test_the_interval_holds_the_true_error_about_as_often_as_it_says():
