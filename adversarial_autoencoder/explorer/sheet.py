@@ -30,7 +30,7 @@ def described(model: Model, data: Dataset) -> dict:
     """Returns the sheet, as the page's `showSwaps` takes it.
 
     Args:
-      model: with `all_codes` and `decode_both`, see `disentanglement`, and `shown(data)`: a split,
+      model: with `all_codes` and `decode_both`, see `disentangling`, and `shown(data)`: a split,
         and which of its images its pictures show.
       data: its data set.
 
