@@ -239,9 +239,8 @@ def define_regularization(flags: Flags) -> None:
 
 def define_pixel_range(flags: Flags) -> None:
     """Defines the flag of networks whose pixels may also lie in [-1, 1]."""
-    with flags.grouped("Networks"):
-        meaning = "range of the encoder's input; -1,1: the decoder ends in tanh"
-        choice(flags, "pixel_range", "0,1", layers.PIXEL_RANGES, meaning)
+    meaning = "range of the encoder's input; -1,1: the decoder ends in tanh"
+    choice(flags, "pixel_range", "0,1", layers.PIXEL_RANGES, meaning)
 
 
 def define_virtual_adversarial(flags: Flags) -> None:

@@ -141,6 +141,21 @@ def test_a_stored_flag_of_another_script_is_an_error():
         options.adopt(parse(), ["--n_clowns=3"], "flags.txt")
 
 
+def test_a_flag_that_the_script_no_longer_has_is_passed_over_where_it_had_no_effect(tmp_path):
+    former = ["--encoder=deterministic", "--pixel_range=0,1", "--z_dim=4"]
+    flags = options.parse(["part1_autoencoder.py"], "About.", {})
+    options.adopt(flags, former, "flags.txt")
+    assert flags.z_dim == 4
+    (tmp_path / "flags.txt").write_text("\n".join(former))
+    words = ["part1_autoencoder.py", f"--flagfile={tmp_path}/flags.txt"]
+    assert options.parse(words, "About.", {}).z_dim == 4
+    with pytest.raises(UserError, match="pixel_range"):
+        options.adopt(flags, ["--pixel_range=-1,1"], "flags.txt")
+    flags = parse()
+    options.adopt(flags, ["--encoder=deterministic"], "flags.txt")  # Part 2 has it.
+    assert flags.encoder == "deterministic"
+
+
 def test_a_flag_newer_than_the_run_is_off_in_it_whatever_the_script_has_now():
     flags = parse(ema_decay=0.99)
     options.adopt(flags, ["--z_dim=4"], "flags.txt")
@@ -170,6 +185,13 @@ def test_help_lists_flags_in_groups(capsys):
         parse("--help")
     groups = re.findall(r"^(\w.*):$", capsys.readouterr().out, re.MULTILINE)
     assert groups == ["What to do", "Data", "Networks", "Training", "Regularization"]
+
+
+@pytest.mark.parametrize("later", ["encoder", "pixel_range", "generate", "prior"])
+def test_part_1_lists_no_flag_that_only_later_scripts_have(later, capsys):
+    with pytest.raises(SystemExit):
+        options.parse(["part1_autoencoder.py", "--help"], "About.", {})
+    assert f"--{later}" not in capsys.readouterr().out
 
 
 def test_settings_from_python_are_the_command_line():
