@@ -1,8 +1,7 @@
 """Maps: part 4, and the decoder gets the sum of a head, one for each label, and of the style z.
 
 The code is W_C y + z, and the columns of W_C, the cluster heads, keep apart (Makhzani et al. 2015,
-section 7). In two dimensions it is a map with an island for each label, known or, with
-`--n_clusters=20`, made up. `--vat_radius` adds virtual adversarial training (Miyato et al. 2018).
+section 7): in 2-D a map with an island for each label, known or, with `--n_clusters=20`, made up.
 
     python experiments/dimensionality_reduction.py --train   trains, into Results/Dimensionality/
 
@@ -41,8 +40,7 @@ def encoder(dense, data, flags):
         logits = layers.batch_normalization("e_label_batch_norm", "float32")(logits)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
     z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
-    code = add_heads(y, z, flags)
-    return [keras.Model(x, outputs) for outputs in ([y, code], [y, z], logits)]
+    return [keras.Model(x, out) for out in ([y, add_heads(y, z, flags)], [y, z], logits)]
 
 
 def add_heads(y, z, flags):
@@ -84,6 +82,7 @@ class AdversarialAutoencoder(Model):
     """The networks, an optimizer for each phase, and what is shown and measured of them."""
 
     NAME = "Dimensionality"
+    LABELS = "some"
     MEASURES = [
         measures.measure_reconstruction,
         measures.measure_codes,
@@ -92,11 +91,10 @@ class AdversarialAutoencoder(Model):
 
     @classmethod
     def load_data(cls, flags):
-        return super().load_data(flags, labels="none" if flags.n_clusters else "some")
+        return super().load_data(flags, labels="none" if flags.n_clusters else cls.LABELS)
 
     def __init__(self, data, flags):
-        if flags.n_clusters:
-            data = as_classes(data, flags.n_clusters)
+        data = as_classes(data, flags.n_clusters)
         super().__init__(data, flags)
         self.prior = priors.make(flags.prior, flags.z_dim, flags.prior_stddev)
         self.labels_are_clusters = flags.n_clusters > 0

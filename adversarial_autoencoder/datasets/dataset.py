@@ -533,9 +533,13 @@ def one_of_each(split: Split, n: int, seed: int) -> Split:
 def as_classes(data: Dataset, n_clusters: int) -> Dataset:
     """Returns the data set with clusters in the place of classes, for the networks' sizes.
 
+    0 clusters: as it is.
+
     Raises:
       UserError: one cluster, or more than training images.
     """
+    if not n_clusters:
+        return data
     if n_clusters < 2:
         raise UserError(f"--n_clusters={n_clusters}: one cluster tells nothing, take 2 or more")
     if n_clusters > data.n_training:
