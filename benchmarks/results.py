@@ -22,7 +22,7 @@ line each:
     <!-- end -->
 
 Before the colon: recipes, or recipe#measure, wildcards allowed, in the order of the rows. Behind
-it: the columns, of `COLUMNS`.
+it: the columns, of `COLUMNS`. With columns such as #test_error each recipe is one row.
 """
 
 import decimal
@@ -195,20 +195,14 @@ def goal(entry, measures):
     return "; ".join(told)
 
 
-def table(content, rows, columns, titles):
-    """Returns a table in Markdown.
-
-    Args:
-      content: the file's.
-      rows: patterns of recipes or recipe#measure.
-      columns: names of `COLUMNS`.
-      titles: what to call a recipe in the column `what`.
+def chosen(content, patterns):
+    """Returns the entries that fit patterns of recipes or recipe#measure, in this order.
 
     Raises:
-      ValueError: a pattern fits nothing, or a column is unknown.
+      ValueError: a pattern fits nothing.
     """
-    chosen = []
-    for pattern in rows:
+    entries = []
+    for pattern in patterns:
         pattern = pattern if "#" in pattern else f"{pattern}#*"
         found = [
             entry
@@ -217,16 +211,41 @@ def table(content, rows, columns, titles):
         ]
         if not found:
             raise ValueError(f"results.json has nothing that fits {pattern}")
-        chosen += [entry for entry in found if entry not in chosen]
-    if unknown := [name for name in columns if name not in COLUMNS]:
-        raise ValueError(f"no column {', '.join(unknown)}; there are {', '.join(COLUMNS)}")
-    lines = [[COLUMNS[name] for name in columns], ["---"] * len(columns)]
-    above = None
-    for entry in chosen:
-        row = cells(entry, content["measures"], titles, entry["recipe"] != above)
-        same = entry["recipe"] == above
-        lines.append(["" if same and name in OF_RUN else row[name] for name in columns])
-        above = entry["recipe"]
+        entries += [entry for entry in found if entry not in entries]
+    return entries
+
+
+def table(content, rows, columns, titles):
+    """Returns a table in Markdown: a row for each measure, or, with `#measure` columns, recipe.
+
+    Args:
+      content: the file's.
+      rows: patterns of recipes or recipe#measure.
+      columns: names of `COLUMNS`, and `#` before names of measures.
+      titles: what to call a recipe in the column `what`.
+
+    Raises:
+      ValueError: a pattern fits nothing, or a column is unknown.
+    """
+    measures, entries = content["measures"], chosen(content, rows)
+    heads = COLUMNS | {f"#{name}": about["name"] for name, about in measures.items()}
+    if unknown := [name for name in columns if name not in heads]:
+        raise ValueError(f"no column {', '.join(unknown)}; there are {', '.join(heads)}")
+    lines, by_recipe, above = [], {}, None
+    for entry in entries:
+        by_recipe.setdefault(entry["recipe"], []).append(entry)
+    if any(name.startswith("#") for name in columns):
+        for of_recipe in by_recipe.values():
+            row = dict.fromkeys(heads, "") | cells(of_recipe[0], measures, titles, True)
+            row["what"] = row["what"].rpartition(": ")[0]
+            row |= {f"#{entry['measure']}": figure(entry, measures) for entry in of_recipe}
+            lines.append([row[name] for name in columns])
+    else:
+        for entry in entries:
+            same, above = entry["recipe"] == above, entry["recipe"]
+            row = cells(entry, measures, titles, not same)
+            lines.append(["" if same and name in OF_RUN else row[name] for name in columns])
+    lines[:0] = [[heads[name] for name in columns], ["---"] * len(columns)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -55,6 +55,16 @@ def test_a_table_has_the_chosen_rows_and_columns_and_repeats_nothing_of_a_recipe
     ]
 
 
+def test_a_table_with_measures_as_columns_has_a_row_for_each_recipe():
+    made = results.table(CONTENT, ["part4/*"], ["recipe", "#nats", "#error", "seeds"], {})
+    assert made.splitlines() == [
+        "| recipe | likelihood, nats | test error | seeds |",
+        "| --- | --- | --- | --- |",
+        "| `part4/default.txt` | 333.7 and 334.0 | 2.80% ± 0.03 | 1, 2, 3 |",
+        "| `part4/default.txt --n_labeled=100` |  | 6.1% | 1, 2, 3 |",
+    ]
+
+
 @pytest.mark.parametrize("rows, columns", [(["part5/*"], ["here"]), (["*"], ["there"])])
 def test_rows_and_columns_that_do_not_exist_are_refused(rows, columns):
     with pytest.raises(ValueError, match="nothing that fits part5|no column there"):
