@@ -4,12 +4,14 @@ TFDS gives access by number to sets prepared as `array_record`. Images come in t
 the bits, of `tfds.load`, so that a run is the same whether its images lie in memory or on disk.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from adversarial_autoencoder.system.errors import UserError, one_line
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 PIECE = 1000  # Images decoded at once.
 
@@ -39,11 +41,16 @@ class Records:
                 f"needs ({one_line(error, 100)}): prepare it with file_format=array_record, or "
                 "omit --streaming"
             ) from error
+        except Exception as error:  # The files' reader raises its own.
+            raise _unreadable(builder.info, error) from error
         self.order = _order_of_load(builder, part)
         self._decoders = {}
         for name in features:
             partial = tfds.decode.PartialDecoding({name: True})
-            self._decoders[name] = _decoder(partial.extract_features(builder.info.features), name)
+            with _without_warnings():  # TFDS', of its own functions.
+                self._decoders[name] = _decoder(
+                    partial.extract_features(builder.info.features), name
+                )
 
     def __len__(self) -> int:
         return len(self.order)
@@ -62,11 +69,7 @@ class Records:
                 with tf.device("CPU"):
                     parts.append(self._decoders[feature](tf.constant(records)).numpy())
             except Exception as error:  # TFDS, TensorFlow and the file system each raise their own.
-                raise UserError(
-                    f"{self.source.dataset_info.name} cannot be read from "
-                    f"{self.source.dataset_info.data_dir} ({one_line(error)}); if the folder is "
-                    "damaged, delete it"
-                ) from error
+                raise _unreadable(self.source.dataset_info, error) from error
         return np.concatenate(parts)
 
 
@@ -99,6 +102,31 @@ class StreamedImages:
         return np.asarray(self).reshape(*shape)
 
 
+def _unreadable(info, error: Exception) -> UserError:
+    return UserError(
+        f"{info.name} cannot be read from {info.data_dir} ({reason(error)}); if the folder is "
+        "damaged, delete it"
+    )
+
+
+def reason(error: Exception) -> str:
+    """Returns what an error says, in one line; of TensorFlow's, without the graph around it."""
+    text = str(error).split("[[{{")[0].split(" [Op:")[0].rstrip()
+    if isinstance(error, tf.errors.OpError):
+        text = text.split("}} ")[-1].rpartition("\n")[2]
+    return one_line(text or error)
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
 def _decoder(features, name: str):
     """The function from serialized examples, a string [n], to the feature, [n, ...]."""
     signature = tf.TensorSpec(features[name].shape, features[name].tf_dtype)
@@ -111,6 +139,7 @@ def _decoder(features, name: str):
             fn_output_signature=signature,
         )
 
+    decode.get_concrete_function()
     return decode
 
 

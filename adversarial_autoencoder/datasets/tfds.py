@@ -96,7 +96,7 @@ def read(request: Request) -> tuple[list[Split], Callable[[int], str]]:
         except Exception as error:  # TFDS, TensorFlow and the file system each raise their own.
             raise UserError(
                 f"--dataset={name}: {part} cannot be read from {builder.data_dir} "
-                f"({one_line(error)}); if the folder is damaged, delete it"
+                f"({streaming.reason(error)}); if the folder is damaged, delete it"
             ) from error
         labels = columns[label]
         if identity:

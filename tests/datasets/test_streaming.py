@@ -115,3 +115,25 @@ def test_damaged_files_are_named(prepared, tmp_path):
     for file in folder.rglob("*.array_record*"):
         file.write_bytes(file.read_bytes()[:200])
     assert str(tmp_path) in complaint("tiles", str(folder))
+    with pytest.raises(UserError, match="tiles cannot be read from") as told:
+        datasets.load("tiles", str(folder), on_disk=True)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda record: record.replace(b"JFIF", b"\0\0\0\0")[:-40], lambda record: b""]
+)
+def test_damage_found_while_streaming_is_told_without_tensorflow_s_graph(
+    damage, prepared, monkeypatch, caplog
+):
+    data = datasets.load("tiles", prepared["array_record"], on_disk=True)
+    assert not caplog.records
+    source = type(data.train.images.records.source)
+    read = source.__getitems__
+    damaged = property(lambda self: lambda places: [damage(r) for r in read(self, places)])
+    monkeypatch.setattr(source, "__getitems__", damaged)
+    steps = batches.Batches.of(data.train, data.n_classes, batch_size=15, seed=3)
+    with pytest.raises(UserError, match="tiles cannot be read from .*; if the folder is") as told:
+        steps.order(0)
+    assert "Graph execution" not in str(told.value) and "most recent call" not in str(told.value)
+    assert len(str(told.value)) < 400 and not caplog.records
