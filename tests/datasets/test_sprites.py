@@ -1,6 +1,7 @@
 """Characters composed from layer sheets: order, visibility, sequences, and bad folders."""
 
 import shutil
+import types
 
 from adversarial_autoencoder import datasets
 from adversarial_autoencoder.datasets import sprites
@@ -136,6 +137,31 @@ def test_characters_are_all_different_and_drawn_by_the_seed(sheets):
     assert (drawn != sprites.draw_characters(sheets, 48, seed=1)).any()
     with pytest.raises(UserError, match="49 characters are asked for, and the sheets give 48"):
         sprites.draw_characters(sheets, 49, seed=0)
+
+
+def test_of_more_than_256_sheets_each_is_counted(folder, tmp_path):
+    wide = tmp_path / "sheets"
+    shutil.copytree(folder, wide)
+    for k in range(2, 300):
+        shutil.copy(wide / "hair" / "1.png", wide / "hair" / f"{k}.png")
+    sheets = sprites.Sheets(wide)
+    hair = sprites.ATTRIBUTES.index("hair")
+    characters = np.zeros([3, len(sprites.ATTRIBUTES)], int)
+    characters[:, hair] = 255, 256, 299
+    pictures = sprites.compose(sheets, characters, n_poses=1)
+    assert pictures.attributes[:, hair].tolist() == [255, 256, 299]
+    sprites.save(tmp_path / "own.npz", pictures, pictures)
+    assert np.load(tmp_path / "own.npz")["factors_train"][:, hair].tolist() == [255, 256, 299]
+    few = sprites.compose(sprites.Sheets(folder), np.zeros_like(characters), n_poses=1)
+    assert few.attributes.dtype == np.uint8  # As ever, and so are fingerprints.
+
+
+def test_characters_of_very_many_sheets_are_drawn_without_a_list_of_all(monkeypatch):
+    many = types.SimpleNamespace(n_values=(3000, 3000, 3000, 3000, 300_000))
+    drawn = sprites.draw_characters(many, 50, seed=0)
+    assert len(np.unique(drawn, axis=0)) == 50 and (drawn.max(0) < many.n_values).all()
+    np.testing.assert_array_equal(sprites.draw_characters(many, 20, seed=0), drawn[:20])
+    assert (sprites.draw_characters(many, 50, seed=1) != drawn).any()
 
 
 def compose(folder, *words):
