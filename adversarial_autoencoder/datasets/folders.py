@@ -234,7 +234,7 @@ def _read(root: pathlib.Path, paths: list[pathlib.Path], request: Request) -> np
     if unreadable:
         raise UserError(
             f"{len(unreadable)} of {len(paths)} images cannot be read: take them away: "
-            f"{'; '.join(unreadable[:NAMED])}"
+            f"{'; '.join(sorted(unreadable)[:NAMED])}"
         )
     for path, image in zip(paths, images, strict=True):
         if image.shape[:2] != images[0].shape[:2]:

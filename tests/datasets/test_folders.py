@@ -102,10 +102,58 @@ def test_other_files_are_named_and_passed_over(tmp_path, capsys):
     assert ".ipynb_checkpoints, ant/.DS_Store, empty, notes.txt." in told
 
 
-def test_an_image_that_cannot_be_read_is_named(tmp_path):
+def test_images_that_cannot_be_read_are_counted_and_the_first_are_named(tmp_path):
     fill(tmp_path)
-    (tmp_path / "bee" / "broken.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match="bee/broken.png cannot be read as an image"):
+    for k in range(8):
+        (tmp_path / "bee" / f"broken{k}.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match="8 of 68 images cannot be read") as told:
+        datasets.load(str(tmp_path))
+    assert str(tmp_path / "bee" / "broken0.png") in str(told.value)
+    assert str(told.value).count("broken") == folders.NAMED and "\n" not in str(told.value)
+
+
+def test_class_folders_that_are_numbers_are_ordered_as_numbers(tmp_path):
+    for k in range(12):
+        for image in range(8):
+            write(tmp_path / str(k) / f"{image}.png", np.full((6, 5, 1), 20 * k, np.uint8))
+    data = datasets.load(str(tmp_path))
+    assert data.class_names == tuple(map(str, range(12)))
+    np.testing.assert_array_equal(data.test.images[:, 0, 0, 0], 20 * data.test.labels)
+
+
+def test_a_class_too_small_to_give_a_test_image_is_named(tmp_path, capsys):
+    fill(tmp_path)
+    fill(tmp_path, classes=("dog",), n=3)
+    assert datasets.load(str(tmp_path)).n_classes == 4
+    assert "none shows dog: fewer than 7 images" in capsys.readouterr().err
+
+
+def test_a_relative_path_that_exists_is_never_unknown(tmp_path, monkeypatch, network):
+    network(False)
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "test"):
+        fill(tmp_path / "my_images" / part, n=12)
+    assert len(datasets.load("my_images").test) == 36
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").touch()
+    with pytest.raises(UserError, match="--dataset=notes is a folder without images"):
+        datasets.load("notes")
+
+
+def test_the_ground_of_transparent_images_is_chosen(tmp_path, npz):
+    for name in ("ant", "bee"):
+        for k in range(8):
+            write(tmp_path / name / f"{k}.png", np.full((6, 5, 4), 0, np.uint8))
+    assert (datasets.load(str(tmp_path)).train.images == 255).all()
+    assert not datasets.load(str(tmp_path), ground="black").train.images.any()
+    with pytest.raises(UserError, match="--ground=black is for a folder of images"):
+        datasets.load(npz, ground="black")
+
+
+def test_more_images_than_memory_are_refused(tmp_path, monkeypatch):
+    fill(tmp_path)
+    monkeypatch.setattr(folders.npz, "available_memory", lambda: 1000)
+    with pytest.raises(UserError, match="more than the 1000 bytes of memory that are free"):
         datasets.load(str(tmp_path))
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import pathlib
+import pickle
 import re
 import struct
 import tracemalloc
@@ -15,6 +16,8 @@ from adversarial_autoencoder.system.errors import UserError
 import numpy as np
 import pytest
 from small_data import complaint, good_arrays, idx_bytes, images, labels, npy, write_npz, zipped
+
+PARTS = ("train", "test")
 
 # The user's own .npz.
 
@@ -50,6 +53,40 @@ def test_class_names_are_taken_from_the_file(tmp_path):
     dataset = datasets.load(write_npz(tmp_path, class_names=np.array(["ape", "bee", "cat"])))
     assert dataset.class_names == ("ape", "bee", "cat")
     assert "class_names" in complaint(write_npz(tmp_path, class_names=np.array(["ape", "bee"])))
+
+
+def test_names_of_dtype_object_are_taken_where_all_are_text(tmp_path):
+    names = np.array(["ape", "bee", "cät"], object)
+    assert datasets.load(write_npz(tmp_path, class_names=names)).class_names == tuple(names)
+    message = complaint(write_npz(tmp_path, class_names=np.array(["ape", "bee", 3], object)))
+    assert "class_names cannot be read" in message and "no text" in message
+
+
+class Harmful:
+    """Makes a file in the working directory when it is unpickled."""
+
+    def __reduce__(self):
+        return open, ("harm", "w")
+
+
+@pytest.mark.parametrize("names", [[Harmful(), "bee", "cat"], [["ape"], "bee", "cat"]])
+def test_what_a_pickle_names_is_neither_imported_nor_called(names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    array = np.empty(3, object)
+    array[:] = names
+    assert "class_names cannot be read" in complaint(write_npz(tmp_path, class_names=array))
+    for content in (pickle.dumps(Harmful()), pickle.dumps("ape"), b"", b"\x80\x04cos\nsystem\n."):
+        member = npy(np.zeros(0), shape=(3,), descr="|O") + content
+        assert "class_names cannot be read" in complaint(hostile(tmp_path, class_names=member))
+    assert not (tmp_path / "harm").exists()
+
+
+def test_grey_stored_in_colour_is_grey_and_a_pixel_of_colour_keeps_three(tmp_path):
+    grey = {f"x_{part}": np.repeat(good_arrays()[f"x_{part}"][..., None], 3, -1) for part in PARTS}
+    data = datasets.load(write_npz(tmp_path, **grey))
+    assert data.fingerprint == datasets.load(write_npz(tmp_path, "plain.npz")).fingerprint
+    grey["x_test"][-1, -1, -1, 2] ^= 1
+    assert datasets.load(write_npz(tmp_path, **grey)).image_shape == (6, 5, 3)
 
 
 def test_factors_are_cut_with_their_images(tmp_path):
