@@ -2,18 +2,26 @@
 
     python docs/draw_explorer.py Results/Supervised/<run>
         writes explorer_<part>.png and, where one can draw, explorer_<part>.gif into docs/images/
+    python docs/draw_explorer.py --example Results/Variational_Style/<run>
+        writes docs/explorer.html: the run's page (its script writes it with --explorer=int8)
+    python docs/draw_explorer.py --example docs/explorer.html
+        the same of the example itself: its networks, with today's code around them
 
 It presses and moves the pointer in a headless Chromium (see `screenshots.py`), as a reader does,
 and says how many times a second the page has new images.
 """
 
 import argparse
+import json
 import pathlib
+import re
 import time
 
 import screenshots
 from PIL import Image, ImageColor
 
+EXAMPLE = pathlib.Path(__file__).parent / "explorer.html"
+EXAMPLE_BYTES = 5_000_000  # At most.
 WIDTH, HEIGHT = 1120, 1040  # Of the window, for the picture.
 GIF_WIDTH, GIF_COLOURS, FRAME_MS = 800, 48, 80
 # A seven in one stroke, in shares of the drawing area.
@@ -131,6 +139,27 @@ class Page(screenshots.Browser):
         return tuple(self.wait_for("return window.rates"))
 
 
+def example(page: str) -> str:
+    """Returns a page with the same networks and today's template and code.
+
+    Raises:
+      SystemExit: its weights are not int8, or it is too large for the documentation.
+    """
+    description, weights = (
+        re.search(rf'<script id="{name}"[^>]*>(.*?)</script>', page, re.DOTALL)[1]
+        for name in ("description", "weights")
+    )
+    from adversarial_autoencoder.explorer.page import fill  # Takes seconds: TensorFlow.
+
+    described = json.loads(description)
+    if described["kind"] != "int8" or len(page) > EXAMPLE_BYTES:
+        raise SystemExit(
+            f"this page has {len(page) / 1e6:.1f} MB, its weights in {described['kind']}; the "
+            f"example's are int8 (--explorer=int8), {EXAMPLE_BYTES / 1e6:.0f} MB at most"
+        )
+    return fill(described, weights)
+
+
 def moving_picture(page: Page) -> list[Image.Image]:
     """Draws a seven and returns what drawing area and images look like meanwhile."""
     page.evaluate(
@@ -172,10 +201,14 @@ def main() -> None:
     images = pathlib.Path(__file__).parent / "images"
     parser.add_argument("--to", type=pathlib.Path, default=images, help="folder of the files")
     parser.add_argument("--rate", action="store_true", help="only measure how fast it is")
+    parser.add_argument("--example", action="store_true", help="only write docs/explorer.html")
     words = parser.parse_args()
     path = words.run if words.run.is_file() else words.run / "explorer.html"
     if not path.is_file():
         raise SystemExit(f"{words.run} has no explorer.html: load the run with its script first")
+    if words.example:
+        EXAMPLE.write_text(example(path.read_text(encoding="utf-8")), encoding="utf-8")
+        return
     if screenshots.chromium() is None:
         raise SystemExit(screenshots.NO_CHROMIUM)
     with Page() as page:

@@ -46,7 +46,7 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
         "classes": data.class_names,
     }
     if sheet.has_two_codes(model):
-        return _fill(shared | {"view": "swaps"} | sheet.described(model, data), "")
+        return fill(shared | {"view": "swaps"} | sheet.described(model, data), "")
     encoder, decoder = _networks(model, data)
     n_labels = decoder.sizes[0] if decoder.n_inputs == 2 else 0
     is_map = model.flags.z_dim == 2 and not n_labels
@@ -80,7 +80,7 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
             "images": weights.add(test.images.reshape(len(test), -1)),
         },
     }
-    return _fill(described, weights.packed())
+    return fill(described, weights.packed())
 
 
 class _Weights:
@@ -264,8 +264,8 @@ def _hex(colour: np.ndarray) -> str:
     return "#" + "".join(f"{round(255 * float(part)):02x}" for part in colour[:3])
 
 
-def _fill(described: dict, weights: str) -> str:
-    """Puts description, weights and code into the template."""
+def fill(described: dict, weights: str) -> str:
+    """Returns the page, HTML: the template with description, weights and code in their places."""
     folder = importlib.resources.files(__package__)
     content = (folder / "template.html").read_text(encoding="utf-8")
     # A class name may hold `</script>`.

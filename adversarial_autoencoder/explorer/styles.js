@@ -212,7 +212,7 @@ async function showStyles(networks, arrays) {
   }
 
   function drawStrokes() {
-    const scale = 24; // Finer than the image.
+    const scale = 16; // Finer than the image.
     pad.classList.add("drawn");
     [pad.width, pad.height] = [width * scale, height * scale];
     const pen = pad.getContext("2d");

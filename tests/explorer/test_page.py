@@ -307,6 +307,11 @@ def test_colour_images_are_chosen_and_not_drawn(data, drawings):
         assert description["labels"] == list(images.class_names)
 
 
+def test_the_documentation_s_example_has_today_s_code():
+    page = draw_explorer.EXAMPLE.read_text(encoding="utf-8")
+    assert page == draw_explorer.example(page), "python docs/draw_explorer.py --example <this page>"
+
+
 @needs_node
 def test_drawings_are_scaled_and_centred_as_mnist_is(drawings, tmp_path):
     page = explorer.page(make("part 3", drawings), drawings)
