@@ -279,7 +279,7 @@ async function showStyles(networks, arrays) {
     });
     if (asks) {
       const name = noun === "digit" ? `a ${labels[label]}` : labels[label];
-      element("reconstruction-caption").textContent = `Its reconstruction as ${name}`;
+      element("reconstruction-caption").textContent = `Reconstruction: ${name}`;
     }
     paint(element("reconstruction"), images.subarray(label * size, (label + 1) * size));
   }

@@ -497,7 +497,7 @@ def test_a_drawing_is_taken_for_the_label_of_the_nearest_image_until_one_is_chos
     time.sleep(0.3)
     assert page.evaluate(checked) == other
     caption = "return document.getElementById('reconstruction-caption').textContent"
-    assert page.evaluate(caption) == f"Its reconstruction as a {other}"
+    assert page.evaluate(caption) == f"Reconstruction: a {other}"
     page.evaluate("document.getElementById('clear').click()")
     for _ in page.draw(steps=3):
         pass
