@@ -46,7 +46,7 @@ def measure(setting: dict[str, int], seconds: float) -> dict[str, float]:
     import part3_style_content as part3
     from adversarial_autoencoder import optimizers, options
     from adversarial_autoencoder.datasets import Dataset, Split, batches
-    from adversarial_autoencoder.system import devices
+    from adversarial_autoencoder.system import devices, distribution
     from adversarial_autoencoder.training import command
     from adversarial_autoencoder.training import loop as training
 
@@ -57,7 +57,7 @@ def measure(setting: dict[str, int], seconds: float) -> dict[str, float]:
     words = [f"--{key}={setting[key]}" for key in ("batch_size", "devices")]
     words += ["--train", f"--n_l1={n_units}", f"--n_l2={n_units}"]
     flags = options.parse(["growth", *words], "", part3.DEFAULTS, part3.define_flags)
-    strategy = devices.start(flags)
+    strategy = distribution.start(flags)
     command.set_up(flags)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (n, size, size, 1), dtype=np.uint8)

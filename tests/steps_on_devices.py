@@ -12,7 +12,7 @@ import sys
 from adversarial_autoencoder import layers, optimizers, options, randomness
 from adversarial_autoencoder import model as models
 from adversarial_autoencoder.datasets import batches
-from adversarial_autoencoder.system import devices
+from adversarial_autoencoder.system import devices, distribution
 from adversarial_autoencoder.training import command
 from adversarial_autoencoder.training import loop as training
 
@@ -128,7 +128,7 @@ def masks_of_devices(strategy):
 def main():
     dataset, n, *names = sys.argv[1:]
     flags = options.parse(["x", "--train", f"--devices={n}", f"--batch_size={BATCH_SIZE}"], "", {})
-    strategy = devices.start(flags)
+    strategy = distribution.start(flags)
     flags.seed = 0
     command.set_up(flags)
     found = {

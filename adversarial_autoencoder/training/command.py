@@ -18,7 +18,7 @@ from adversarial_autoencoder.optimizers import ExponentialMovingAverage
 from adversarial_autoencoder.pictures import png
 from adversarial_autoencoder.runs import checkpoints, projector
 from adversarial_autoencoder.runs.recorder import write_explorer, write_pictures
-from adversarial_autoencoder.system import devices, machine
+from adversarial_autoencoder.system import devices, distribution, machine
 from adversarial_autoencoder.training.loop import train
 
 import keras
@@ -51,8 +51,8 @@ def main(model_class: type[Model], flags: options.Flags) -> runs.Run:
     """
     run = runs.open_run(flags, model_class.NAME)
     pictures.check(flags)
-    strategy = devices.start(flags)
-    with devices.lost_workers(strategy), _folder_of_worker(run, flags, strategy) as run:
+    strategy = distribution.start(flags)
+    with distribution.lost_workers(strategy), _folder_of_worker(run, flags, strategy) as run:
         return _main(model_class, flags, run, strategy)
 
 
@@ -65,13 +65,13 @@ def _main(
     set_up(flags)
     data = model_class.load_data(flags)
     if flags.train:
-        devices.agree(strategy, _settings_of_all(flags, data, run))
+        distribution.agree(strategy, _settings_of_all(flags, data, run))
     with devices.scope(strategy):
         model = model_class(data, flags)
     ema = ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
     if flags.train:
         step, drawn = train(model, ema, data, run, flags, strategy)
-        if not devices.is_chief(strategy):
+        if not distribution.is_chief(strategy):
             return run
     else:
         runs.check_data(run, data)
@@ -124,7 +124,7 @@ def _folder_of_worker(
     run: runs.Run, flags: options.Flags, strategy: tf.distribute.Strategy | None
 ) -> Iterator[runs.Run]:
     """Gives workers that are not the chief a copy of the run, which does not stay, and no say."""
-    if devices.is_chief(strategy):
+    if distribution.is_chief(strategy):
         yield run
         return
     with (

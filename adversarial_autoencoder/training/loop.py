@@ -18,7 +18,7 @@ from adversarial_autoencoder.optimizers import ExponentialMovingAverage
 from adversarial_autoencoder.runs import checkpoints, tensorboard
 from adversarial_autoencoder.runs import run as runs
 from adversarial_autoencoder.runs.recorder import Recorder, accuracy
-from adversarial_autoencoder.system import devices, machine
+from adversarial_autoencoder.system import devices, distribution, machine
 from adversarial_autoencoder.system.errors import UserError
 from adversarial_autoencoder.training import stopping, trained_variables
 from adversarial_autoencoder.training.progress import ProgressBar, short_run
@@ -130,7 +130,7 @@ def _train(
                         recorder.flush()
                         _save(model, ema, state, run, step, score)
             # Not stored in `signals`: a signal that comes meanwhile would be overwritten.
-            received = devices.signal_of_any(strategy, signals.signal)
+            received = distribution.signal_of_any(strategy, signals.signal)
             if received and step < last_step:
                 if step != epoch_end:
                     recorder.flush()
