@@ -1,16 +1,93 @@
-"""Networks as files of their own, which plain `keras.models.load_model` opens."""
+"""Networks as files of their own, which plain `keras.models.load_model` opens.
+
+Keras writes every argument of every layer, newer ones too, and earlier versions refuse what they
+do not know, although it is null. Files written here hold the arguments that are not the default.
+"""
 
 import contextlib
+import functools
+import inspect
+import json
 import pathlib
+import zipfile
 from collections.abc import Iterator
+from typing import Any
+
+from adversarial_autoencoder.system.errors import UserError, one_line
 
 import keras
 
+CONFIG = "config.json"  # The layers' arguments, in the archive that a `.keras` is.
+
 
 def save(network: keras.Model, path: pathlib.Path) -> None:
-    """Writes a network, `path` ending in `.keras`."""
+    """Writes a network, `path` ending in `.keras`; Keras 3.6 and later open it.
+
+    Raises:
+      OSError: it could not be written.
+    """
     with one_device(network):
         check_sizes(network).save(path)
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    content[CONFIG] = json.dumps(without_defaults(json.loads(content[CONFIG]))).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in content:
+            archive.writestr(zipfile.ZipInfo(name), content[name])
+
+
+def load(path: pathlib.Path, advice: str) -> keras.Model:
+    """Returns the network of a file.
+
+    Args:
+      path: a file that `save` wrote.
+      advice: what to do where it cannot be read.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras has one of another type for each kind of damage.
+        reason = one_line(error, 120)
+        if not path.exists():
+            reason = "there is no such file"
+        elif "Lambda" in str(error):
+            reason = "a Lambda layer in it would run any code, and no script here makes one"
+        raise UserError(f"{path} cannot be read ({reason}): {advice}") from error
+
+
+def without_defaults(config: Any) -> Any:
+    """Returns a serialized network without the arguments that are null or Keras' default.
+
+    Args:
+      config: what `config.json` holds, or a part of it.
+    """
+    if isinstance(config, list):
+        return [without_defaults(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    # Objects that are shared have numbers, others in each process; nothing here is shared.
+    found = {k: without_defaults(part) for k, part in config.items() if k != "shared_object_id"}
+    module, arguments = found.get("module"), found.get("config")
+    if module in ("keras.layers", "keras.initializers") and isinstance(arguments, dict):
+        defaults = _defaults(module, found["class_name"])
+        found["config"] = {
+            name: value
+            for name, value in arguments.items()
+            if value is not None and not (name in defaults and value == defaults[name])
+        }
+    return found
+
+
+@functools.cache
+def _defaults(module: str, class_name: str) -> dict[str, object]:
+    """The default of each argument of a class of Keras' that may be omitted."""
+    if class_name == "Rescaling":  # Which looks each of its arguments up.
+        return {}
+    made = getattr(getattr(keras, module.removeprefix("keras.")), class_name)
+    parameters = inspect.signature(made.__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
 
 def check_sizes(network: keras.Model) -> keras.Model:
