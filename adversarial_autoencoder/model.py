@@ -1,7 +1,7 @@
 """What a script defines and the loop trains: networks, a train step, what is shown and measured."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adversarial_autoencoder import datasets, inference, layers, optimizers, priors, randomness
 from adversarial_autoencoder.datasets import Dataset, Split
@@ -36,6 +36,7 @@ class Model(tf.Module):
         is counted in training, and none chooses the epoch.
       heads: returns the cluster heads, float32 [n_labels, z_dim], if the prior of the codes is a
         mixture: `--prior` around each head.
+      stop_training: ends the training after the epoch in which it is true.
       encoder, decoder: Keras models, exported with each checkpoint.
     """
 
@@ -52,6 +53,7 @@ class Model(tf.Module):
     classify: Callable[[tf.Tensor], tf.Tensor] | None = None
     labels_are_clusters: bool = False
     heads: Callable[[], tf.Tensor] | None = None
+    stop_training: tf.Variable | bool = False
     encoder: keras.Model
     decoder: keras.Model
 
@@ -138,6 +140,21 @@ class Model(tf.Module):
             `randomness.stateless_seed`.
         """
         return randomness.stateless_seed(self.flags.seed, purpose, step)
+
+    def on_epoch_end(self, step: int, losses: Mapping[str, float]) -> dict[str, float] | None:
+        """Is called at the end of each epoch; does nothing unless a script overrides it.
+
+        Whatever it keeps for the next epoch belongs into a `tf.Variable`, which checkpoints hold:
+        a run that is resumed then goes on as if it had never stopped. To end the training, set
+        `stop_training`.
+
+        Args:
+          step: how many steps are done.
+          losses: those of the last of them by name, and the validation accuracy if there is one.
+
+        Returns:
+          Numbers by name, for the epoch's line in the log and for TensorBoard.
+        """
 
     def encode(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the codes of images, float32 [n, z_dim]; of drawn codes, the mean."""

@@ -39,16 +39,24 @@ class Characters:
         is_folder = sources.find(kept.get("dataset", "auto")) is folders.load
         # Images in other data sets have their ground already, most of them black.
         self.ground = kept.get("ground", "white") if is_folder else "black"
-        if dataset in (None, kept.get("dataset")):
+        self.run = run if dataset in (None, kept.get("dataset")) else None
+        if self.run:
             self.where["unseen"] = next(csv.reader([kept.get("unseen", "")]), [])
-            self.where["image_size"] = int(kept.get("image_size", 0))
             self.where["ground"] = kept.get("ground", "white")
+            for name in ("image_size", "n_images"):
+                value = kept.get(name, "0")
+                if not value.isdecimal():
+                    raise UserError(f"{run.flagfile} is damaged: --{name}={value} is no number")
+                self.where[name] = int(value)
         self.split = None
 
     def of(self, number):
         """The pictures of a test character, those that show the most of it first."""
         if self.split is None:
-            self.split = datasets.load(self.name, **self.where).test
+            data = datasets.load(self.name, **self.where)
+            if self.run:
+                runs.check_data(self.run, data)
+            self.split = data.test
         labels = np.unique(self.split.labels)
         if number >= len(labels):
             raise UserError(

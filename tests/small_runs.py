@@ -1,7 +1,9 @@
 """A run in miniature: its model, its folder, its events."""
 
-from adversarial_autoencoder import layers, options
-from adversarial_autoencoder.runs import run as runs
+import contextlib
+import os
+
+from adversarial_autoencoder import layers, options, runs
 
 import keras
 import tensorflow as tf
@@ -61,3 +63,16 @@ def read_events(folder):
             event = event_pb2.Event.FromString(record)
             found += [(value.tag, event.step) for value in event.summary.value]
     return found
+
+
+@contextlib.contextmanager
+def as_nobody():
+    """Within a `with` block root has no more rights than others."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)

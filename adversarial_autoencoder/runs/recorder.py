@@ -1,10 +1,16 @@
-"""What a run writes while it trains: TensorBoard's events, the log, lines on the screen."""
+"""What is written of a run, and when: the log, TensorBoard's events, pictures, the page.
+
+While it trains: losses, histograms and images every `LOG_EVERY` steps; a line in the log and on the
+screen each epoch; pictures at epochs 1, 2, 5, 10, 20, ... At the end, and whenever it is loaded:
+pictures, codes for TensorBoard's projector, `explorer.html`.
+"""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adversarial_autoencoder import explorer, inference, pictures
 from adversarial_autoencoder.datasets import Dataset, Split
+from adversarial_autoencoder.datasets.batches import steps_per_epoch
 from adversarial_autoencoder.model import Model
 from adversarial_autoencoder.pictures import grids
 from adversarial_autoencoder.runs import projector, tensorboard, truncation
@@ -15,7 +21,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-TAG = "1 pictures"  # TensorBoard sorts by tag: pictures stand before the batch of images.
+TAG = "Pictures"  # In TensorBoard.
+VALIDATION = "Validation Accuracy"
+LOG_EVERY = 50  # Steps between two points of a curve in TensorBoard, as in the series.
 
 
 class Recorder:
@@ -24,7 +32,7 @@ class Recorder:
     def __init__(
         self, model: Model, data: Dataset, run: runs.Run, flag_lines: Sequence[str], step: int
     ):
-        """Continues after `step`: records of later steps are removed, see `history`."""
+        """Continues after `step`: records of later steps are removed, see `truncation`."""
         self.model, self.data, self.run = model, data, run
         with runs.saving(run.path):
             run.make_folders()
@@ -63,9 +71,21 @@ class Recorder:
             self.writer.close()
 
     def record_step(
-        self, step: int, losses: Mapping[str, float], x: tf.Tensor, y: tf.Tensor
+        self,
+        step: int,
+        losses: Mapping[str, float],
+        batch: Callable[[], tuple[tf.Tensor, tf.Tensor]],
     ) -> None:
-        """Writes the losses after `step` steps, and histograms and images of the batch (x, y)."""
+        """Every `LOG_EVERY` steps writes the losses, and histograms and images of the batch.
+
+        Args:
+          step: how many steps are done.
+          losses: those of the last of them, by name.
+          batch: returns its images and labels.
+        """
+        if step % LOG_EVERY:
+            return
+        x, y = batch()
         self._log(step, losses)
         with self.writer.as_default(step=step):
             for name, loss in losses.items():
@@ -81,25 +101,24 @@ class Recorder:
                 tf.summary.image(name, tf.reshape(images, shape), max_outputs=10)
 
     def record_epoch(
-        self, step: int, epoch: int, losses: Mapping[str, float], validation_accuracy: float | None
+        self, step: int, losses: Mapping[str, float], figures: Mapping[str, float]
     ) -> None:
-        """Ends an epoch: a line in the log and on the screen."""
-        figures = dict(losses)
-        if validation_accuracy is not None:
-            figures["Validation Accuracy"] = validation_accuracy
-            with self.writer.as_default(step=step):
-                tf.summary.scalar("Validation Accuracy", validation_accuracy)
-        line = self._log(step, figures)
-        tqdm.write(f"Epoch {epoch}/{self.model.flags.n_epochs}: {line}")
+        """Ends an epoch: its figures in TensorBoard, a line in the log and on the screen."""
+        with self.writer.as_default(step=step):
+            for name, value in figures.items():
+                tf.summary.scalar(name, value)
+        line = self._log(step, {**losses, **figures})
+        tqdm.write(f"Epoch {self._epoch(step)}/{self.model.flags.n_epochs}: {line}")
 
-    def draw(self, step: int, epoch: int) -> None:
+    def draw(self, step: int) -> None:
         """Draws the pictures, at epochs 1, 2, 5, 10, 20, …"""
+        epoch = self._epoch(step)
         if str(epoch).rstrip("0") in ("1", "2", "5") and epoch < self.model.flags.n_epochs:
             with self.writer.as_default(step=step):
                 write_pictures(pictures.usual(self.model, self.data), self.run, step)
 
-    def record_end(self, step: int, epoch: int) -> dict[str, np.ndarray]:
-        """Ends the training with the model of this epoch: its pictures and its test accuracy.
+    def record_end(self, step: int) -> dict[str, np.ndarray]:
+        """Ends the training with the model of this step: its pictures and its test accuracy.
 
         They have an event file of their own, so that a run that ends again has them once.
 
@@ -114,12 +133,15 @@ class Recorder:
             if test_accuracy is not None:
                 tf.summary.scalar(truncation.TEST_ACCURACY, test_accuracy)
                 line = self._log(step, {truncation.TEST_ACCURACY: test_accuracy})
-                tqdm.write(f"Best epoch on validation images: {epoch}; {line}")
+                tqdm.write(f"Best epoch on validation images: {self._epoch(step)}; {line}")
             drawn = pictures.usual(self.model, self.data, at_end=True)
             write_pictures(drawn, self.run, step)
         projector.write(self.model, self.data, self.run)
         write_explorer(self.model, self.data, self.run, self.model.flags.explorer)
         return drawn
+
+    def _epoch(self, step: int) -> int:
+        return step // steps_per_epoch(self.data, self.model.flags.batch_size)
 
     def _log(self, step: int, losses: Mapping[str, float]) -> str:
         line = ", ".join([f"step {step}", *(f"{name} {loss:.6g}" for name, loss in losses.items())])
@@ -127,6 +149,28 @@ class Recorder:
         with open(self.run.log, "a", encoding="utf-8") as log:
             log.write(f"{line}\n")
         return line
+
+
+def record_loaded(model: Model, data: Dataset, run: runs.Run) -> dict[str, np.ndarray]:
+    """Writes what a run that is loaded has: pictures, codes, networks and page; all, if not told.
+
+    With `--generate` and `--visualize` it is what they draw, and with `--epoch` pictures alone.
+
+    Returns:
+      The pictures by name.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    flags = model.flags
+    drawn = pictures.asked_for(model, data)
+    write_pictures(drawn, run)
+    if not (flags.epoch or flags.generate or flags.visualize):
+        projector.write(model, data, run)
+        write_explorer(model, data, run, flags.explorer)
+        if run.is_writable():  # Written by an earlier version of Keras, or damaged.
+            run.export(model.exports())
+    return drawn
 
 
 def accuracy(model: Model, split: Split) -> float | None:
@@ -172,7 +216,7 @@ def write_explorer(model: Model, data: Dataset, run: runs.Run, kind: str = "floa
         print(f"No explorer.html for this run: {reason}.")
         return
     with runs.saving(run.path, runs.LOAD_AGAIN):
-        files.write_atomically(run.path / "explorer.html", content)
+        files.write_atomically(run.explorer, content)
 
 
 def _table(lines: Sequence[str]) -> str:

@@ -1,17 +1,21 @@
-"""One run's folder: made, found, resumed; its checkpoints and exported models.
+"""One run's folder: its flags, its checkpoints, its exported models.
 
 A checkpoint that does not read back is passed over for the one before.
 """
 
 import contextlib
+import copy
 import datetime
+import hashlib
 import json
 import math
 import numbers
 import os
 import pathlib
+import re
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -28,8 +32,7 @@ import numpy as np
 import tensorflow as tf
 
 CHECKPOINTS_KEPT = 3  # The newest; and, where epochs are scored, the best.
-
-
+TIME = "%Y-%m-%dT%H:%M:%S.%fZ"  # UTC, of one length: it sorts as text.
 LOAD_AGAIN = "load the run again (the script without --train)"
 
 
@@ -49,7 +52,7 @@ def saving(path: pathlib.Path, again: str = "--train --resume") -> Iterator[None
         folders = (path, *path.parents)
         run = next((f for f in folders if os.path.isfile(f / "flags.txt")), path)
         kept = []
-        with contextlib.suppress(OSError):  # The folder cannot even be searched.
+        with contextlib.suppress(UserError):  # The folder cannot even be searched.
             kept = checkpoints.stored(run / "Saved_models")
         if not kept:
             return f"{remedy} there, or give another folder"
@@ -69,8 +72,7 @@ class Run:
 
     def __init__(self, path: pathlib.Path):
         self._set_path(path)
-        self.keep_every = 0  # Steps; checkpoints of their multiples are not dropped.
-        self._flag_text = ""  # Of `flags.txt`, should it be deleted while the run is trained.
+        self.flag_text = ""  # Of `flags.txt`, should it be deleted while the run is trained.
 
     def _set_path(self, path: pathlib.Path) -> None:
         self.path = path
@@ -81,6 +83,7 @@ class Run:
         self.flagfile = path / "flags.txt"
         self.metrics = path / "metrics.json"
         self.machines = path / "machines.json"
+        self.explorer = path / "explorer.html"
 
     def create(self, model_name: str, flag_lines: Sequence[str], data: Dataset) -> None:
         """Makes the folder, with `flags.txt` in it.
@@ -100,16 +103,22 @@ class Run:
                         raise
                     now = _now()
                     self._set_path(self.path.with_name(now + self.path.name[len(now) :]))
-            lines = [f"# model: {model_name}", f"# data: {data.fingerprint}", *flag_lines]
-            self._flag_text = "\n".join(lines) + "\n"
+            lines = [
+                f"# created: {_time_after(self.path.parent)}",
+                f"# model: {model_name}",
+                f"# data: {data.fingerprint}",
+                *flag_lines,
+            ]
+            lines.append(f"# checksum: {_checksum(lines)}")
+            self.flag_text = "\n".join(lines) + "\n"
             self.make_folders()
 
     def make_folders(self) -> None:
         """Makes the folders, and `flags.txt`, where they are not there, or not any more."""
         for folder in (self.checkpoints, self.tensorboard, self.images, self.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        if self._flag_text and not self.flagfile.exists():
-            write_atomically(self.flagfile, self._flag_text)
+        if self.flag_text and not self.flagfile.exists():
+            write_atomically(self.flagfile, self.flag_text)
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
@@ -118,6 +127,7 @@ class Run:
         Raises:
           UserError: another process holds it, or the folder cannot be written.
         """
+        self.flag_text = self.flag_text or "\n".join(self.flag_lines()) + "\n"
         with contextlib.ExitStack() as stack:
             with saving(self.path):
                 lock = locks.held(self.path / "lock", f"{self.path} is being trained")
@@ -128,7 +138,7 @@ class Run:
         """Stores what this machine's rounding depends on, beside where the run was trained before.
 
         Args:
-          machine: see `provenance.machine`.
+          machine: see `machine.machine`.
 
         Returns:
           What differs from where it was trained before; None if nothing does.
@@ -136,11 +146,13 @@ class Run:
         Raises:
           UserError: it could not be stored.
         """
-        try:
-            before = json.loads(self.machines.read_text(encoding="utf-8"))
-            others = [other for other in before if dict(other) != machine]
-        except (OSError, ValueError, TypeError):  # Gone or damaged: nothing to compare with.
-            before = others = []
+        before = []
+        if self.machines.exists():
+            try:
+                before = files.read_json(self.machines, lambda found: [dict(m) for m in found])
+            except UserError as error:
+                print(f"Warning: {error}, or leave it to be written anew.", file=sys.stderr)
+        others = [other for other in before if other != machine]
         if machine not in before:
             with saving(self.path):
                 write_atomically(self.machines, json.dumps([*before, machine], indent=2) + "\n")
@@ -152,17 +164,15 @@ class Run:
         return ", ".join(key if len(told) > 60 else f"{key} {told}" for key, told in differing)
 
     def flag_lines(self) -> list[str]:
-        """Returns the lines of `flags.txt`, and keeps them, should it be deleted in the training.
+        """Returns the lines of `flags.txt`.
 
         Raises:
           UserError: it cannot be read, or is not text.
         """
         try:
-            lines = flagfiles.read_lines(self.flagfile)
+            return flagfiles.read_lines(self.flagfile)
         except UserError as error:
             raise UserError(f"{error}; or give another --run") from None
-        self._flag_text = "\n".join(lines) + "\n"
-        return lines
 
     def comment(self, key: str) -> str | None:
         """Returns what the line `# key: …` of `flags.txt` says, or None."""
@@ -170,13 +180,51 @@ class Run:
         found = (line.removeprefix(start) for line in self.flag_lines() if line.startswith(start))
         return next(found, None)
 
-    def save(self, state: tf.train.Checkpoint, step: int, score: float | None = None) -> None:
+    def id(self) -> str:
+        """Returns what its checkpoints know it by: runs of the same flags and data have the same.
+
+        Those are the same run, bit for bit, on the same machine.
+        """
+        return _checksum(self.flag_text.splitlines() or self.flag_lines())
+
+    def check_flags(self) -> None:
+        """Raises UserError if `flags.txt` is not as it was written.
+
+        Of runs made by earlier versions, which did not note when they were created, nothing is
+        known.
+        """
+        noted = self.comment("checksum")
+        if noted != _checksum(self.flag_lines()) and (noted or self.comment("created")):
+            raise UserError(
+                f"{self.flagfile} is not as the run wrote it (edited or cut): put it back; for a "
+                f"run with other flags, train a new one with --flagfile={self.flagfile}"
+            )
+
+    def created(self) -> str:
+        """Returns when the run was created, a UTC time that sorts as text; "" if unknown."""
+        with contextlib.suppress(UserError):
+            if noted := self.comment("created"):
+                return noted
+        try:  # Earlier versions noted it in the folder's name alone, in local time.
+            local = datetime.datetime.strptime(self.path.name[:26], "%Y-%m-%d_%H.%M.%S.%f")
+            return local.astimezone(datetime.UTC).strftime(TIME)
+        except (ValueError, OverflowError, OSError):
+            return ""
+
+    def save(
+        self,
+        state: tf.train.Checkpoint,
+        step: int,
+        score: float | None = None,
+        keep_every: int = 0,
+    ) -> None:
         """Writes a checkpoint and drops the oldest ones.
 
         Args:
-          state: what to save, see `checkpoints.of`.
+          state: what to save, see `checkpoints.state_of`.
           step: how many steps it was trained for.
           score: how good it is, if that is known; high is good.
+          keep_every: steps; checkpoints of their multiples are not dropped. 0: all are.
 
         Raises:
           UserError: it could not be written; older checkpoints are untouched.
@@ -186,10 +234,10 @@ class Run:
             self.make_folders()
             # A whole one of this step holds the same: never taken away to be replaced.
             if not checkpoints.is_whole(target):
-                checkpoints.write(state, target, score)
+                checkpoints.write(state, target, self.id(), score)
         best = self.best_step()
         for old, folder in checkpoints.stored(self.checkpoints)[CHECKPOINTS_KEPT:]:
-            is_chosen = bool(old and self.keep_every) and old % self.keep_every == 0
+            is_chosen = bool(old and keep_every) and old % keep_every == 0
             if old != best and not is_chosen:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -255,7 +303,7 @@ class Run:
           The number of steps that the model was trained for.
 
         Raises:
-          UserError: there is none.
+          UserError: there is none, or it is of another run.
         """
         if best:
             for _, folder in checkpoints.stored(self.checkpoints):
@@ -269,7 +317,7 @@ class Run:
             step = step if step in steps else max(steps)
             folder = dict(checkpoints.stored(self.checkpoints))[step]
             if checkpoints.is_whole(folder):
-                checkpoints.read(state, folder)
+                self._read(state, folder)
                 return step
             self._put_aside(folder)
             passed_over.add(step)
@@ -287,7 +335,7 @@ class Run:
         """Loads the checkpoint of an epoch and returns its step.
 
         Raises:
-          UserError: it was not kept, or is damaged.
+          UserError: it was not kept, is damaged, or is of another run.
         """
         folders = dict(checkpoints.stored(self.checkpoints))
         step = epoch * steps_per_epoch
@@ -299,15 +347,40 @@ class Run:
             )
         if not checkpoints.is_whole(folders[step]):
             raise UserError(f"{folders[step]} is damaged: give another --epoch, or none")
-        checkpoints.read(state, folders[step])
+        self._read(state, folders[step])
         return step
+
+    def _read(self, state: tf.train.Checkpoint, folder: pathlib.Path) -> None:
+        checkpoints.check_owner(folder, self.id(), self.comment("checksum") is not None)
+        checkpoints.read(state, folder)
 
     def of_epoch(self, epoch: int) -> "Run":
         """Returns the run with places of their own for this epoch's figures and pictures."""
-        run = Run(self.path)
-        run.metrics = self.path / f"metrics_epoch_{epoch}.json"
+        run = copy.copy(self)
+        run.metrics = self.metrics.with_name(f"metrics_epoch_{epoch}.json")
         run.images = self.images / f"epoch_{epoch}"
         with saving(self.path, again=f"--epoch={epoch}"):
+            run.images.mkdir(parents=True, exist_ok=True)
+        return run
+
+    def is_writable(self) -> bool:
+        """Whether files can be made in the run's folder."""
+        try:
+            with tempfile.TemporaryFile(dir=self.path):
+                return True
+        except OSError:
+            return False
+
+    def elsewhere(self, folder: pathlib.Path) -> "Run":
+        """Returns the run with figures, pictures and page in another folder.
+
+        Raises:
+          UserError: it cannot be written either.
+        """
+        run = copy.copy(self)
+        run.tensorboard, run.images = folder / "Tensorboard", folder / "images"
+        run.metrics, run.explorer = folder / "metrics.json", folder / "explorer.html"
+        with files.saving(folder, lambda remedy: f"{remedy}, or give another --results_dir"):
             run.images.mkdir(parents=True, exist_ok=True)
         return run
 
@@ -316,91 +389,10 @@ class Run:
         return next((step for step, _ in checkpoints.stored(self.checkpoints)), None)
 
     def _load_network(self, name: str) -> keras.Model:
-        path = self.checkpoints / f"{name}.keras"
-        try:
-            return keras.models.load_model(path, compile=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read: train the run first") from error
-
-
-def open_run(flags: options.Flags, model_name: str) -> Run:
-    """Returns the run that the flags mean: a new one, not yet created, or one that is there.
-
-    With a run that is there its flags are taken over into `flags`.
-
-    Raises:
-      UserError: there is no such run, it belongs to another part, or the flags contradict it, or
-        each other.
-    """
-    root = pathlib.Path(flags.results_dir) / model_name
-    if flags.train and not flags.resume:
-        if flags.run:
-            raise UserError("--run names a run that is there: with --train give --resume too")
-        options.check_prior(flags)
-        return Run(root / _folder_name(flags, model_name))
-    run = find(flags.results_dir, model_name, flags.run, flags.resume)
-    options.adopt(flags, run.flag_lines(), str(run.flagfile))
-    options.check_prior(flags)
-    return run
-
-
-def find(results_dir: str, model_name: str, path: str | None = None, resume: bool = False) -> Run:
-    """Returns the run in the folder `path`, or the newest of a model.
-
-    Args:
-      results_dir: the folder of all runs.
-      model_name: the model's `NAME`.
-      path: the run's folder; None: the newest.
-      resume: a run that was saved before its first step will do.
-
-    Raises:
-      UserError: there is no such run, the folder of runs cannot be searched, or the run belongs to
-        another model.
-    """
-    root = pathlib.Path(results_dir) / model_name
-    if path:
-        run = Run(pathlib.Path(path))
-        if not os.path.isfile(run.flagfile):
-            raise UserError(f"--run={path} is not a run's folder: it has no flags.txt")
-    else:
-        try:
-            found = [path.parent for path in root.glob("*/flags.txt")]
-        except OSError as error:
-            raise UserError(
-                f"{root} cannot be searched ({error.strerror}): grant permission, or give another "
-                "--results_dir"
-            ) from error
-        if not found:
-            raise UserError(f"there is no run in {root}: train one first, with --train")
-        # A run that ended before it was trained should not hide the ones before it.
-        steps = {path: Run(path).newest_step() for path in found}
-        usable = [path for path, step in steps.items() if step or (resume and step == 0)]
-        run = Run(max(usable or found, key=lambda path: path.name))
-    trained = run.comment("model")
-    if trained is None:
-        raise UserError(
-            f"{run.flagfile} is damaged, since it names no model: give another --run, or put back "
-            "the file"
-        )
-    if trained != model_name:
-        raise UserError(f"{run.path} is a run of {trained}, not of {model_name}")
-    return run
-
-
-def check_data(run: Run, data: Dataset) -> None:
-    """Raises UserError where `data` is not what the run was trained on."""
-    differing, unknown = data.differences(run.comment("data") or "")
-    if differing:
-        raise UserError(
-            f"{run.path} was trained on other data: {', '.join(differing)} differ: "
-            "give the same --dataset and --data_dir"
-        )
-    if unknown:
-        print(
-            f"Warning: {run.path} was made by an earlier version, which noted its training images "
-            f"alone: whether {', '.join(unknown)} are the same is not known.",
-            file=sys.stderr,
-        )
+        advice = f"{LOAD_AGAIN}, which writes it anew"
+        if not self.newest_step():
+            advice = "train the run first"
+        return exports.load(self.checkpoints / f"{name}.keras", advice)
 
 
 def _now() -> str:
@@ -408,7 +400,25 @@ def _now() -> str:
     return datetime.datetime.now().strftime("%Y-%m-%d_%H.%M.%S.%f")
 
 
-def _folder_name(flags: options.Flags, model_name: str) -> str:
+def _time_after(folder: pathlib.Path) -> str:
+    """The time now; or, if a clock was set back, a time after that of each run in the folder."""
+    now = datetime.datetime.now(datetime.UTC)
+    for path in folder.glob("*/flags.txt"):
+        with contextlib.suppress(ValueError):
+            other = datetime.datetime.strptime(Run(path.parent).created(), TIME)
+            other = other.replace(tzinfo=datetime.UTC)
+            now = max(now, other + datetime.timedelta(microseconds=1))
+    return now.strftime(TIME)
+
+
+def _checksum(lines: Sequence[str]) -> str:
+    """Of the lines of `flags.txt`, but for those that say when, and what this was."""
+    kept = [line.strip() for line in lines if not re.match("# (created|checksum): ", line)]
+    return hashlib.sha256("\n".join(filter(None, kept)).encode()).hexdigest()[:16]
+
+
+def folder_name(flags: options.Flags, model_name: str) -> str:
+    """Returns how a new run's folder is called: when, and with which settings."""
     parts = (
         _now(),
         flags.z_dim,

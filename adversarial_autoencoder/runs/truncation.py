@@ -1,4 +1,4 @@
-"""What a run has written of its steps, cut back to the checkpoint from which it goes on.
+"""Truncate log and events to the resumed checkpoint.
 
 The log and TensorBoard's events reach the disk before the checkpoint does. A killed run has
 therefore recorded all steps up to its checkpoint, and maybe some after it. These are removed, since
@@ -9,8 +9,10 @@ import pathlib
 import re
 
 from adversarial_autoencoder.system import files
+from adversarial_autoencoder.system.errors import UserError
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.util import event_pb2
 
 TEST_ACCURACY = "Test Accuracy"  # The line of the log that is written when training has ended.
@@ -54,6 +56,7 @@ def cut_events(folder: pathlib.Path, step: int) -> bool:
 
     Raises:
       OSError, tf.errors.OpError: a file could not be written; it is as it was.
+      UserError: a record of a file is whole and no event.
     """
     has_flags = False
     partial = folder / "partial-events"  # Without "tfevents", which TensorBoard would read.
@@ -85,3 +88,5 @@ def _events(path: pathlib.Path):
             yield record, event_pb2.Event.FromString(record)
     except tf.errors.DataLossError:
         yield b"", None
+    except DecodeError:
+        raise UserError(f"{path} holds what is no event of TensorBoard's: move it away") from None

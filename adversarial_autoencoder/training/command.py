@@ -16,10 +16,10 @@ from adversarial_autoencoder.measures.classifiers import Judge
 from adversarial_autoencoder.model import Model
 from adversarial_autoencoder.optimizers import ExponentialMovingAverage
 from adversarial_autoencoder.pictures import png
-from adversarial_autoencoder.runs import checkpoints, projector
-from adversarial_autoencoder.runs.recorder import write_explorer, write_pictures
+from adversarial_autoencoder.runs import checkpoints
+from adversarial_autoencoder.runs.recorder import record_loaded
 from adversarial_autoencoder.system import devices, distribution, machine
-from adversarial_autoencoder.training.loop import train
+from adversarial_autoencoder.training.loop import Trainer
 
 import keras
 import tensorflow as tf
@@ -64,18 +64,22 @@ def _main(
 ) -> runs.Run:
     set_up(flags)
     data = model_class.load_data(flags)
+    print(_described(data))
     if flags.train:
         distribution.agree(strategy, _settings_of_all(flags, data, run))
     with devices.scope(strategy):
         model = model_class(data, flags)
     ema = ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
     if flags.train:
-        step, drawn = train(model, ema, data, run, flags, strategy)
+        step, drawn = Trainer(model, ema, data, run, flags, strategy).train()
         if not distribution.is_chief(strategy):
             return run
     else:
         runs.check_data(run, data)
-        state = checkpoints.of(model, ema)
+        state = checkpoints.state_of(model, ema)
+        if not run.is_writable():
+            run = run.elsewhere(_other_folder(run, flags.results_dir))
+            print(f"{run.path} cannot be written: pictures and figures go to {run.images.parent}.")
         if flags.epoch:
             per_epoch = steps_per_epoch(data, flags.batch_size)
             step = run.restore_exactly(state, flags.epoch, per_epoch)
@@ -85,11 +89,7 @@ def _main(
         print(f"Loaded {run.path}, trained for {step} steps.")
     with ema.in_place():
         if not flags.train or flags.generate or flags.visualize:
-            drawn = pictures.asked_for(model, data)
-            write_pictures(drawn, run)
-        if not (flags.train or flags.epoch or flags.generate or flags.visualize):
-            projector.write(model, data, run)
-            write_explorer(model, data, run, flags.explorer)
+            drawn = record_loaded(model, data, run)
         if flags.evaluate:
             cache_dir = pathlib.Path(flags.results_dir) / "Classifiers"
             evaluate(model, data, run, step, Judge(data, cache_dir))
@@ -97,6 +97,8 @@ def _main(
             for name, picture in drawn.items():
                 png.show(picture, name)
     print(f"Pictures: {run.images}")
+    if flags.explorer != "none" and run.explorer.exists():
+        print(f"Try it: {run.explorer}")
     return run
 
 
@@ -117,6 +119,22 @@ def evaluate(model: Model, data: Dataset, run: runs.Run, step: int, judge: Judge
             for name, value in metrics.items():
                 tf.summary.scalar(f"metrics/{name}", value)
         writer.close()
+
+
+def _described(data: Dataset) -> str:
+    """The line that says what a script works on."""
+    parts = {"training": data.train, "validation": data.validation, "test": data.test}
+    counts = ", ".join(f"{len(split):,} {part}" for part, split in parts.items())
+    size = " x ".join(map(str, data.image_shape))
+    return f"Data: {data.name}, {counts} images of {size}, {data.n_classes} classes"
+
+
+def _other_folder(run: runs.Run, results_dir: str) -> pathlib.Path:
+    """Where the pictures of a run go whose folder cannot be written."""
+    folder = pathlib.Path(results_dir, run.path.parent.name, run.path.name)
+    if os.access(results_dir, os.W_OK) and folder.resolve() != run.path.resolve():
+        return folder
+    return pathlib.Path(tempfile.mkdtemp(prefix=f"{run.path.parent.name}_"))
 
 
 @contextlib.contextmanager

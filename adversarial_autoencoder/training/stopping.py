@@ -49,8 +49,9 @@ def command_to_go_on(model_class: type[Model], run: Run, flags: options.Flags) -
     script = getattr(sys.modules.get(model_class.__module__), "__file__", None)
     if script is None or "ipykernel" in sys.modules:
         return f"train(resume=True, run={str(run.path)!r})"
-    if pathlib.Path(script).is_relative_to(os.getcwd()):
-        script = os.path.relpath(script)
+    with contextlib.suppress(OSError):  # The working directory may have been deleted.
+        if pathlib.Path(script).is_relative_to(os.getcwd()):
+            script = os.path.relpath(script)
     words = ["python", script, "--train", "--resume", f"--run={run.path}"]
     if flags.results_dir != flags["results_dir"].default:
         words.append(f"--results_dir={flags.results_dir}")

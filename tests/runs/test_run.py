@@ -4,8 +4,10 @@ import os
 import pathlib
 import shutil
 import struct
+import tempfile
 
 from adversarial_autoencoder import options
+from adversarial_autoencoder.runs import checkpoints, finding
 from adversarial_autoencoder.runs import run as runs
 from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import unsearchable
-from small_runs import Model, make_run, open_part_2, open_run, state
+from small_runs import Model, as_nobody, make_run, open_part_2, open_run, state
 
 
 def test_a_runs_folder_is_named_after_its_settings(tmp_path, data):
@@ -91,9 +93,10 @@ def test_a_score_has_the_checksum_of_its_checkpoint(tmp_path, data, capsys):
     for step, score in ((1, 0.5), (2, 0.9), (3, 0.7)):
         run.save(state(Model()), step, score)
     best = run.checkpoints / "checkpoint-000000002"
-    assert sorted(path.name.split(".")[1] for path in best.iterdir()) == [
-        "data-00000-of-00001",
-        "index",
+    assert sorted(path.name for path in best.iterdir()) == [
+        checkpoints.OWNER,
+        "checkpoint.data-00000-of-00001",
+        "checkpoint.index",
     ]
     file = next(best.glob("*.data*"))
     content = file.read_bytes()
@@ -108,6 +111,7 @@ def test_a_checkpoint_without_a_score_inside_is_told_in_one_line(tmp_path, data)
     folder = run.checkpoints / "checkpoint-000000002"
     state(Model()).write(str(folder / "checkpoint"))
     (folder / "score.txt").write_text("0.9")
+    (folder / checkpoints.OWNER).write_text(f"{run.id()} {folder.name}")
     assert run.best_step() is None
     with pytest.raises(UserError, match="made by another"):
         run.restore(state(Model()), best=True)
@@ -115,13 +119,11 @@ def test_a_checkpoint_without_a_score_inside_is_told_in_one_line(tmp_path, data)
 
 def test_damaged_checkpoints_do_not_push_out_whole_ones(tmp_path, data):
     run = make_run(tmp_path, data)
-    run.keep_every = 20
     for step in (20, 30, 40, 50):
-        run.save(state(Model()), step)
+        run.save(state(Model()), step, keep_every=20)
     for step in (30, 40, 50):
         damage(run, step)
     assert run.restore(state(Model())) == 20
-    run.keep_every = 0
     for step in (25, 30):
         run.save(state(Model(step / 32)), step)
         assert run.newest_step() == step
@@ -265,7 +267,7 @@ def test_a_folder_that_cannot_be_searched_is_told_in_one_line(tmp_path, data):
     with unsearchable(tmp_path):
         with pytest.raises(UserError, match="Autoencoder cannot be searched .Permission denied."):
             open_run(results=tmp_path)
-        with pytest.raises(UserError, match="not a run's folder"):
+        with pytest.raises(UserError, match="cannot be searched .Permission denied."):
             open_run(f"--run={run.path}", results=tmp_path)
         with pytest.raises(UserError, match="cannot write .*: permission .* missing; grant it"):
             with runs.saving(run.path):
@@ -291,28 +293,28 @@ def test_a_run_of_another_part_is_an_error(tmp_path, data):
 
 def test_other_data_than_the_runs_are_an_error(tmp_path, data):
     run = make_run(tmp_path, data)
-    runs.check_data(run, data)
+    finding.check_data(run, data)
     shuffled = type(data)(
         data.name, data.train[::-1], data.validation, data.test, data.n_classes, data.class_names
     )
     with pytest.raises(UserError, match="trained on other data: training images .* differ"):
-        runs.check_data(run, shuffled)
+        finding.check_data(run, shuffled)
     renamed = dataclasses.replace(data, class_names=("a", "b", "c"), test=data.test[::-1])
     with pytest.raises(UserError, match="other data: test images .*, names or factors .* differ"):
-        runs.check_data(run, renamed)
+        finding.check_data(run, renamed)
 
 
 def test_of_a_run_that_knows_its_training_images_alone_these_are_compared(tmp_path, data, capsys):
     run = make_run(tmp_path, data)
-    runs.check_data(run, data)
+    finding.check_data(run, data)
     assert capsys.readouterr().err == ""
     first = data.fingerprint.split("; ")[0]  # As version 0.1 wrote it.
     run.flagfile.write_text(run.flagfile.read_text().replace(data.fingerprint, first))
-    runs.check_data(run, dataclasses.replace(data, test=data.test[::-1]))
+    finding.check_data(run, dataclasses.replace(data, test=data.test[::-1]))
     warning = capsys.readouterr().err
     assert warning.count("\n") == 1 and "noted its training images alone" in warning
     with pytest.raises(UserError, match="trained on other data"):
-        runs.check_data(run, dataclasses.replace(data, train=data.train[::-1]))
+        finding.check_data(run, dataclasses.replace(data, train=data.train[::-1]))
 
 
 def test_an_exported_model_takes_the_place_of_the_one_before(tmp_path, data):
@@ -344,9 +346,8 @@ def test_a_moved_run_is_still_a_run(tmp_path, data):
 
 def test_chosen_epochs_are_kept_as_well(tmp_path, data):
     run = make_run(tmp_path, data)
-    run.keep_every = 20
     for step in range(10, 90, 10):
-        run.save(state(Model(step / 128)), step)
+        run.save(state(Model(step / 128)), step, keep_every=20)
     kept = sorted(int(name.split("-")[1]) for name in os.listdir(run.checkpoints))
     assert kept == [20, 40, 60, 70, 80]
     model = Model()
@@ -357,3 +358,132 @@ def test_chosen_epochs_are_kept_as_well(tmp_path, data):
     next((run.checkpoints / "checkpoint-000000040").glob("*.data*")).write_bytes(b"")
     with pytest.raises(UserError, match="checkpoint-000000040 is damaged"):
         run.restore_exactly(state(model), epoch=4, steps_per_epoch=10)
+
+
+def test_the_newest_run_is_the_one_created_last_whatever_it_is_called(tmp_path, data):
+    _, newer = (make_run(tmp_path, data) for _ in range(2))
+    newer.path.rename(newer.path.with_name("1999-" + newer.path.name[5:]))
+    assert open_run(results=tmp_path)[0].path.name.startswith("1999-")
+
+
+def test_a_clock_that_was_set_back_does_not_hide_the_newest_run(tmp_path, data):
+    first = make_run(tmp_path, data)
+    text = first.flagfile.read_text()
+    first.flagfile.write_text(text.replace(first.created(), "2999-12-31T23:59:59.000000Z"))
+    second = make_run(tmp_path, data)
+    assert second.created() == "2999-12-31T23:59:59.000001Z"
+    assert open_run(results=tmp_path)[0].path == second.path
+
+
+def make_older(run):
+    """As earlier versions left a run: without the lines and the file that they did not know."""
+    lines = run.flagfile.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(("# created", "# checksum"))]
+    run.flagfile.write_text("".join(kept))
+    for path in run.checkpoints.glob(f"*/{checkpoints.OWNER}"):
+        path.unlink()
+
+
+def test_runs_of_earlier_versions_are_ordered_by_their_names_and_load(tmp_path, data):
+    made = [make_run(tmp_path, data) for _ in range(3)]
+    for k, run in enumerate(made):
+        run.save(state(Model(k / 8)), 10)
+    for run in made[:2]:
+        make_older(run)
+    assert open_run(results=tmp_path)[0].path == made[2].path
+    shutil.rmtree(made[2].path)
+    found, model = open_run(results=tmp_path)[0], Model()
+    assert found.path == made[1].path
+    assert found.restore(state(model)) == 10 and model.get() == 1 / 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("--seed=0\n", ""),
+        lambda text: text.replace("--seed=0\n", "--seed=1\n"),
+        lambda text: text + "--seed=1\n",
+        lambda text: text[: text.index("# checksum")],
+        lambda text: text[: text.index("--seed")],
+        lambda text: text.replace("# checksum: ", "# checksum: 0"),
+    ],
+)
+def test_flags_that_were_edited_or_cut_are_refused_in_one_line(change, tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.flagfile.write_text(change(run.flagfile.read_text()))
+    with pytest.raises(UserError, match="is not as the run wrote it .edited or cut.") as told:
+        open_run(results=tmp_path)
+    assert "\n" not in str(told.value)
+
+
+def test_flags_with_line_ends_of_another_system_are_the_same(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.flagfile.write_bytes(run.flagfile.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
+    assert open_run(results=tmp_path)[0].path == run.path
+
+
+def test_a_checkpoint_of_another_run_is_refused_in_one_line(tmp_path, data):
+    run, other = make_run(tmp_path, data), make_run(tmp_path, data, "--seed=1")
+    for each in (run, other):
+        each.save(state(Model(0.5)), 10)
+    foreign = run.checkpoints / "checkpoint-000000020"
+    other.save(state(Model(0.5)), 20)
+    shutil.copytree(other.checkpoints / foreign.name, foreign)
+    for best in (False, True):
+        with pytest.raises(UserError, match="checkpoint-000000020 is not of this run: move it"):
+            run.restore(state(Model()), best)
+    (foreign / checkpoints.OWNER).unlink()
+    with pytest.raises(UserError, match="checkpoint-000000020 is not of this run"):
+        run.restore_exactly(state(Model()), 2, 10)
+
+
+def test_a_checkpoint_with_another_step_s_name_is_refused_in_one_line(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.save(state(Model(0.5)), 10)
+    (run.checkpoints / "checkpoint-000000010").rename(run.checkpoints / "checkpoint-000000040")
+    told = "000000040 was saved as checkpoint-000000010: give it its name back"
+    with pytest.raises(UserError, match=told):
+        run.restore(state(Model()))
+
+
+@pytest.fixture
+def readable(data):
+    """A run with a checkpoint, in a folder that everybody may search."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        run = make_run(pathlib.Path(folder), data)
+        run.save(state(Model(0.5)), 10)
+        yield run
+
+
+@pytest.mark.parametrize("name", [".", "..", "Saved_models", "flags.txt"])
+def test_a_missing_permission_is_told_as_such(name, readable):
+    path = (readable.path / name).resolve()
+    path.chmod(0)
+    results = readable.path.parent.parent
+    try:
+        for words in ([], [f"--run={readable.path}"]):
+            with as_nobody(), pytest.raises(UserError, match="cannot .*Permission denied") as told:
+                open_run(*words, results=results)[0].newest_step()
+            assert "\n" not in str(told.value)
+    finally:
+        path.chmod(0o755)
+
+
+def test_a_checkpoint_that_may_not_be_read_is_not_taken_for_a_damaged_one(readable):
+    next(readable.checkpoints.glob("*/*.index")).chmod(0)
+    with as_nobody(), pytest.raises(UserError, match="index cannot be read .Permission denied."):
+        readable.restore(state(Model()))
+    assert readable.newest_step() == 10
+
+
+@pytest.mark.parametrize(
+    "content", ["", "null", "7", "[1]", '{"cpus": 2}', "[[]", "[" * 100_000, '["a"]']
+)
+def test_machines_of_another_shape_are_told_and_written_anew(content, tmp_path, data, capsys):
+    run = make_run(tmp_path, data)
+    run.machines.write_text(content)
+    assert run.note_machine({"cpus": 2}) is None
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and told.startswith(f"Warning: {run.machines} is damaged (")
+    assert run.note_machine({"cpus": 3}) == "cpus 2 → 3"

@@ -1,6 +1,7 @@
 """The log and the events are cut back to the checkpoint from which a run goes on."""
 
 from adversarial_autoencoder.runs import truncation
+from adversarial_autoencoder.system.errors import UserError
 
 import pytest
 import tensorflow as tf
@@ -67,3 +68,13 @@ def test_events_that_are_all_kept_are_not_written_again(tmp_path):
     truncation.cut_events(tmp_path, 110)
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_whole_record_that_is_no_event_is_told_in_one_line(tmp_path):
+    path = tmp_path / "events.out.tfevents.1"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(b"no event")
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="tfevents.1 holds what is no event .*: move it away"):
+        truncation.cut_events(tmp_path, 110)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

@@ -1,8 +1,10 @@
 """One character driven by another: the frames' order and number, their size, and bad input."""
 
+import shutil
 import sys
 import types
 
+from adversarial_autoencoder import datasets
 from adversarial_autoencoder.datasets import sprites
 from adversarial_autoencoder.pictures import animation
 from adversarial_autoencoder.system.errors import UserError
@@ -58,7 +60,9 @@ def run(tmp_path_factory):
     np.savez(folder / "data.npz", **arrays)
     path = folder / "Disentangling" / "now"
     (path / "Saved_models").mkdir(parents=True)
-    (path / "flags.txt").write_text(f"# model: Disentangling\n--dataset={folder / 'data.npz'}\n")
+    data = datasets.load(str(folder / "data.npz"), by_identity=True)
+    lines = ["# model: Disentangling", f"# data: {data.fingerprint}", f"--dataset={data.name}"]
+    (path / "flags.txt").write_text("\n".join(lines) + "\n")
     for name, network in zip(("encoder", "decoder"), networks(), strict=True):
         network.save(path / "Saved_models" / f"{name}.keras")
     return path
@@ -125,7 +129,7 @@ def test_characters_are_loaded_as_the_run_s_were_and_others_as_they_are(monkeypa
         with pytest.raises(AttributeError):  # Nothing was loaded.
             animate.Characters(run, dataset).of(0)
     own = {"data_dir": "there", "by_identity": True, "unseen": ["A", "b,c"], "image_size": 64}
-    own["ground"] = "white"
+    own |= {"ground": "white", "n_images": 0}
     assert loaded == [own, own, {"data_dir": "there", "by_identity": True}]
 
 
@@ -268,3 +272,34 @@ def test_a_run_without_two_codes_and_a_missing_run_are_told(run, tmp_path):
     encoder, decoder = networks()
     with pytest.raises(UserError, match="the run has no encoder of s and z"):
         animation.Animator(keras.Model(encoder.input, encoder.outputs[0]), decoder)
+
+
+def damaged(run, folder, replaced):
+    """A copy of the run with other flags."""
+    copied = shutil.copytree(run, folder / "Disentangling" / "copy")
+    text = (copied / "flags.txt").read_text()
+    assert replaced[0] in text
+    (copied / "flags.txt").write_text(text.replace(*replaced))
+    return copied
+
+
+@pytest.mark.parametrize(
+    "replaced, told",
+    [
+        (("sha256 ", "sha256 0"), "was trained on other data"),
+        (("--dataset=", "--image_size=many\n--dataset="), "--image_size=many is no number"),
+        (("# data: ", "# created: 2026-01-01T00:00:00.000000Z\n# data: "), "is not as the run"),
+    ],
+)
+def test_changed_data_and_edited_flags_are_told_in_one_line(replaced, told, run, tmp_path):
+    copied = damaged(run, tmp_path, replaced)
+    with pytest.raises(UserError, match=told) as caught:
+        animated(copied, tmp_path / "out.gif", "--driver=walk", "--character=0")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_export_that_cannot_be_read_is_told_in_one_line(run, tmp_path):
+    copied = damaged(run, tmp_path, ("--", "--"))
+    (copied / "Saved_models" / "decoder.keras").write_bytes(b"PK")
+    with pytest.raises(UserError, match="decoder.keras cannot be read .*: train the run first"):
+        animated(copied, tmp_path / "out.gif", "--driver=walk", "--character=0")

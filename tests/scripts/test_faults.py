@@ -86,7 +86,7 @@ def train(run, data, model):
         for step in range(step + 1, LAST + 1):  # noqa: B020
             model.set(model.get() + 0.125)
             with runs.saving(run.path):
-                recorder.record_epoch(step, step, {"Loss": step}, validation_accuracy=0.5)
+                recorder.record_epoch(step, {"Loss": step}, {"Validation Accuracy": 0.5})
             recorder.flush()
             run.save(state(model), step, score=step / 8)
             run.export({"encoder": model.encoder})
@@ -254,7 +254,7 @@ def test_folders_that_were_deleted_are_made_again(tmp_path, data):
     model.flags = open_run("--train", "--n_epochs=9", results=tmp_path)[1]
     with contextlib.closing(Recorder(model, data, run, [], 0)) as recorder:
         shutil.rmtree(run.path)
-        recorder.record_epoch(1, 1, {"Loss": 1}, 0.5)
+        recorder.record_epoch(1, {"Loss": 1}, {"Validation Accuracy": 0.5})
         recorder.flush()
         run.save(state(model), 1)
         run.export({"encoder": model.encoder})

@@ -210,9 +210,9 @@ def test_the_event_file_holds_the_series_tags_the_flags_and_the_pictures(start):
         "Generated Images",
         "Flags",
         "_hparams_/session_start_info",
-        "1 pictures/inputs_and_reconstructions",
-        "1 pictures/styles_from_prior",
-        "1 pictures/styles_from_test",
+        "Pictures/inputs_and_reconstructions",
+        "Pictures/styles_from_prior",
+        "Pictures/styles_from_test",
     }
     graphs = [event.graph_def for event in events(run) if event.graph_def]
     assert len(graphs) == 1 and len(graphs[0]) < 3_000_000
@@ -241,8 +241,8 @@ def test_part_4_has_the_series_tags_and_an_accuracy_for_each_epoch(train_once):
         "Real Categorical Distribution",
         "Input Images",
         "Generated Images",
-        "1 pictures/confusion_matrix",
-        "1 pictures/mistakes",
+        "Pictures/confusion_matrix",
+        "Pictures/mistakes",
     }
     steps = {"Validation Accuracy": [], "Test Accuracy": []}
     for event in events(run):
@@ -441,7 +441,7 @@ def test_a_signal_that_comes_while_other_workers_are_asked_for_theirs_is_not_los
             os.kill(os.getpid(), signal.SIGTERM)
         return number
 
-    monkeypatch.setattr(training.devices, "signal_of_any", ask)
+    monkeypatch.setattr(training.distribution, "signal_of_any", ask)
     with pytest.raises(SystemExit) as stop:
         start("Autoencoder", "--train")
     assert stop.value.code == 128 + signal.SIGTERM and asked == [0, signal.SIGTERM]

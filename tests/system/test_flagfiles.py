@@ -171,7 +171,7 @@ def check(words):
     again = parse()
     options.adopt(again, lines, "flags.txt")
     assert options.to_flagfile(again) == lines
-    assert len(runs._folder_name(flags, "Model")) < 255
+    assert len(runs.folder_name(flags, "Model")) < 255
 
 
 @hypothesis.settings(max_examples=60, deadline=None, derandomize=True, database=None)
