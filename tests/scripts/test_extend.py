@@ -1,7 +1,9 @@
 """The edits of docs/extend.md and the example of docs/networks.md work as they stand there."""
 
 import importlib.util
+import os
 import re
+import signal
 import sys
 
 import part2_aae
@@ -16,7 +18,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, SMALL
+from conftest import ROOT, SMALL, blank_plots
 
 PAGE = (ROOT / "docs" / "extend.md").read_text()
 EDITS = dict(re.findall(r"^## (.*?)\n.*?```diff\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE))
@@ -82,8 +84,39 @@ def test_an_edit_has_fewer_than_20_lines_and_trains_every_layer(name, load, data
     assert hasattr(model, "gradient_penalty") == ("penalty" in name)
 
 
-def test_there_are_three_edits():
-    assert len(EDITS) == 3
+def test_there_are_four_edits():
+    assert len(EDITS) == 4
+
+
+def test_early_stopping_ends_in_the_same_epoch_when_the_run_was_stopped_and_resumed(
+    load, npz, tmp_path, monkeypatch, capsys
+):
+    script = load(EDITS["Stop early"])
+    # Its error is the same after each epoch, so the first is the best, and five later it stops.
+    same = lambda self, x, y: tf.zeros_like(x)  # noqa: E731
+    monkeypatch.setattr(script.AdversarialAutoencoder, "reconstruct", same)
+    blank_plots(monkeypatch)
+    words = ["s", "--train", f"--dataset={npz}", f"--results_dir={tmp_path}", *SMALL]
+    words += ["--n_epochs=9", "--explorer=none"]
+
+    def interrupt(bar, n):
+        calls.append(n)
+        if len(calls) == 5:  # In the third epoch.
+            os.kill(os.getpid(), signal.SIGINT)
+
+    calls = []
+    with monkeypatch.context() as patch:
+        patch.setattr(training.ProgressBar, "update", interrupt)
+        with pytest.raises(SystemExit):
+            script.main(words)
+    logs = []
+    for _ in range(2):  # One that has ended stays as it is.
+        run = script.main([*words, "--resume"])
+        assert run.newest_step() == 6 * 11
+        logs.append(run.log.read_text())
+    assert logs[0] == logs[1]
+    epochs = [line for line in logs[0].splitlines() if "Validation Error" in line]
+    assert len(epochs) == 6 and epochs[0].startswith("step 11, ")
 
 
 UNSEEDED = """@@ def encoder @@
