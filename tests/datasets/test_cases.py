@@ -1,7 +1,12 @@
 """Data as people have them: what each small data set is read as, or the one line about it."""
 
-from adversarial_autoencoder import datasets
+import part1_autoencoder
+import part2_aae
+import part3_style_content
+import part4_semisupervised
+from adversarial_autoencoder import datasets, options
 from adversarial_autoencoder.system.errors import UserError
+from experiments import clustering
 
 import numpy as np
 import pytest
@@ -155,6 +160,30 @@ def test_images_without_classes_serve_models_that_use_no_labels(case, tmp_path):
         with pytest.raises(UserError, match="parts 1 and 2") as told:
             datasets.load(path, labels=labels)
         assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "script, labels",
+    [
+        (part1_autoencoder.Autoencoder, "none"),
+        (part2_aae.AdversarialAutoencoder, "none"),
+        (part3_style_content.AdversarialAutoencoder, "all"),
+        (part4_semisupervised.AdversarialAutoencoder, "some"),
+        (clustering.AdversarialAutoencoder, "none"),
+    ],
+)
+def test_each_model_loads_the_images_that_it_can_use(script, labels, tmp_path):
+    flags = options.parse(["script.py", f"--dataset={npz(tmp_path)}"], "", {})
+    assert script.LABELS == labels
+    if labels == "none":
+        assert script.load_data(flags).n_classes == 1
+    else:
+        with pytest.raises(UserError, match="has no labels, and this script needs classes"):
+            script.load_data(flags)
+    path = npz(tmp_path, y_train=np.arange(40) % 4 - 1, y_test=np.arange(9) % 3)
+    data = script.load_data(options.parse(["script.py", f"--dataset={path}"], "", {}))
+    assert data.n_training == (28 if labels == "all" else 38)
+    assert len(script.training_images(script, data)) == data.n_training
 
 
 def test_images_labelled_minus_one_are_used_without_a_label_or_left_out(tmp_path, capsys):
