@@ -31,7 +31,9 @@ def encoder(dense, data, flags):
     x = keras.Input([data.input_dim], name="x")
     hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
-    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
+    z = layers.latent_variable(
+        dense, hidden, flags.z_dim, flags.encoder, flags.code_noise, flags.prior_stddev
+    )
     return keras.Model(x, z, name="encoder")
 
 
@@ -39,7 +41,7 @@ def decoder(dense, data, flags):
     """One-hot labels [batch, n_classes] and codes [batch, z_dim] to images [batch, input_dim]."""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
-    hidden = keras.layers.Concatenate()([y, z])
+    hidden = keras.layers.Concatenate()([layers.scaled(y, flags.label_scale), z])
     hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
     x = dense(hidden, data.input_dim, "d_output", "sigmoid")
@@ -50,7 +52,8 @@ def discriminator(dense, data, flags):
     """Labels [batch, n_classes] and codes [batch, z_dim] to logits [batch, 1]: is z the prior's?"""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
-    hidden = keras.layers.Concatenate()([y, z]) if flags.conditional_discriminator else z
+    labeled = keras.layers.Concatenate()([layers.scaled(y, flags.label_scale), z])
+    hidden = labeled if flags.conditional_discriminator else z
     hidden = dense(hidden, flags.n_l1, "dc_den1", "relu")
     hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
@@ -92,7 +95,7 @@ class AdversarialAutoencoder(Model):
 
         # Reconstruction phase: encoder and decoder learn to reconstruct x, given its label.
         with tf.GradientTape() as tape:
-            z = self.encoder(x_noisy, training=True)
+            z = self.add_code_noise(self.encoder(x_noisy, training=True), step)
             x_hat = self.decoder([y, z], training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
@@ -101,7 +104,7 @@ class AdversarialAutoencoder(Model):
         # Regularization phase, 1: the discriminator learns to tell prior samples from codes.
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
-            z = self.encoder(x_noisy, training=True)
+            z = self.add_code_noise(self.encoder(x_noisy, training=True), step)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
             both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
@@ -144,7 +147,8 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.boolean(flags, "conditional_discriminator", True, "feed the label to the discriminator")
+    options.define_code_noise(flags)
+    options.define_label(flags)
 
 
 def main(argv):

@@ -1,5 +1,6 @@
 """The layers from which all networks are built, and their variables by name."""
 
+import math
 from collections.abc import Callable, Iterable
 
 from adversarial_autoencoder import randomness
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 INITIALIZERS = ("normal", "he")
 ENCODERS = ("deterministic", "gaussian")
+MOST_NOISE = 0.95  # On a code's last dimension; at 1 it would hold nothing.
 PIXEL_RANGES = ("0,1", "-1,1")
 # Those of output layers (codes, logits, probabilities, pixels); all others are hidden layers'.
 OUTPUT_ACTIVATIONS = (None, "linear", "sigmoid", "softmax", "softplus", "tanh")
@@ -132,14 +134,21 @@ def _activated(hidden: keras.KerasTensor, activation: str, name: str) -> keras.K
     return keras.layers.ReLU(negative_slope=slope, name=f"{name}_relu")(hidden)
 
 
-def batch_normalization(name: str, dtype: str | None = None) -> keras.layers.Layer:
+def batch_normalization(
+    name: str, dtype: str | None = None, **settings: bool
+) -> keras.layers.Layer:
     """Returns the layer that normalizes over the whole batch, also where devices share it."""
     shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    return keras.layers.BatchNormalization(synchronized=shared, dtype=dtype, name=name)
+    return keras.layers.BatchNormalization(synchronized=shared, dtype=dtype, name=name, **settings)
 
 
 def latent_variable(
-    dense: Callable[..., keras.KerasTensor], hidden: keras.KerasTensor, z_dim: int, encoder: str
+    dense: Callable[..., keras.KerasTensor],
+    hidden: keras.KerasTensor,
+    z_dim: int,
+    encoder: str,
+    noise: float = 0.0,
+    stddev: float = 1.0,
 ) -> keras.KerasTensor:
     """Returns the encoder's output `e_latent_variable`, the latent codes.
 
@@ -147,11 +156,17 @@ def latent_variable(
     drawn, mean + stddev · N(0, 1), and gradients reach both (Kingma and Welling 2014, section 2.4;
     Makhzani et al. 2015, section 2); otherwise the code is the mean. See `code_stddev`.
 
+    Where training adds noise to the code, batch normalization without weights gives each dimension
+    the standard deviation that, together with the noise, is the prior's: the code can neither swell
+    to drown the noise out nor shrink to nothing.
+
     Args:
       dense: makes a layer, as the function `dense`.
       hidden: the last hidden layer, symbolic float [batch, n_in].
       z_dim: size of the code.
       encoder: one of `ENCODERS`.
+      noise: the noise on the first dimension, see `code_noise`; 0: none is added.
+      stddev: the prior's standard deviation, of use with noise alone.
 
     Returns:
       float32 [batch, z_dim].
@@ -162,6 +177,11 @@ def latent_variable(
     if encoder not in ENCODERS:
         raise ValueError(f"encoder {encoder!r} is not one of {', '.join(ENCODERS)}")
     mean = dense(hidden, z_dim, "e_latent_variable")
+    if noise:
+        weights = {"center": False, "scale": False}
+        mean = batch_normalization("e_latent_batch_norm", "float32", **weights)(mean)
+        scale = [stddev * math.sqrt(1 - share**2) for share in code_noise(noise, z_dim)]
+        mean = keras.layers.Rescaling(scale, dtype="float32", name="e_latent_scale")(mean)
     if encoder == "deterministic":
         return mean
     stddev = dense(hidden, z_dim, "e_latent_stddev", "softplus")
@@ -170,10 +190,25 @@ def latent_variable(
     return mean + stddev * noise
 
 
+def code_noise(first: float, z_dim: int) -> list[float]:
+    """Returns the noise that each dimension of a code ends with, a share of the prior's stddev.
+
+    It grows geometrically from the first dimension's to `MOST_NOISE` in the last: coarse traits of
+    style come through any noise, fine ones have the first dimensions for themselves.
+    """
+    ratio = (MOST_NOISE / first) ** (1 / max(z_dim - 1, 1))
+    return [first * ratio**k for k in range(z_dim)]
+
+
 def code_stddev(encoder: keras.Model) -> keras.Model | None:
     """Returns the network of the codes' standard deviations; None if codes are not drawn."""
     found = [layer for layer in encoder.layers if layer.name == "e_latent_stddev_float32"]
     return keras.Model(encoder.input, found[0].output) if found else None
+
+
+def scaled(y: keras.KerasTensor, factor: float) -> keras.KerasTensor:
+    """Multiplies one-hot labels: beside codes with a standard deviation of 1, ones are small."""
+    return keras.layers.Rescaling(factor)(y) if factor != 1 else y
 
 
 def input_pixels(x: keras.KerasTensor, pixel_range: str) -> keras.KerasTensor:

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from absl import flags as absl_flags
 
+NOISE_FALLS = 0.65  # Share of the steps after which the noise on the code has reached its end.
+
 
 class Model(tf.Module):
     """The base class of the scripts' models.
@@ -124,6 +126,27 @@ class Model(tf.Module):
         noise = randomness.normal(tf.shape(x), self.seed(purpose, step))
         return x + self.flags.noise_stddev * noise
 
+    def add_code_noise(self, z: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Adds noise to the codes in training, as decoder and discriminator get them.
+
+        A posterior that is a normal distribution around the encoder's output lets a code of many
+        dimensions fill the prior, which images alone cannot (Makhzani et al. 2015, section 2). Its
+        standard deviation falls geometrically from the prior's to that of `layers.code_noise`: so
+        the decoder learns to use the label before there is any style to read.
+
+        Args:
+          z: codes, float32 [batch, z_dim].
+          step: int64 scalar.
+        """
+        if not self.flags.code_noise:
+            return z
+        end = tf.constant(layers.code_noise(self.flags.code_noise, z.shape[1]))
+        n_steps = NOISE_FALLS * self.flags.n_epochs * self._steps_per_epoch
+        share = end ** tf.minimum(tf.cast(step, tf.float32) / n_steps, 1.0)
+        signal = tf.sqrt((1 - tf.minimum(share, 0.98) ** 2) / (1 - end**2))
+        noise = randomness.normal(tf.shape(z), self.seed("code noise", step))
+        return signal * z + self.flags.prior_stddev * share * noise
+
     def sample_prior(self, n: int, step: tf.Tensor | str) -> tf.Tensor:
         """Returns n samples of the prior, float32 [n, z_dim], the same ones for the same step.
 
@@ -177,8 +200,8 @@ class Model(tf.Module):
     def code_noise(self, images: np.ndarray) -> np.ndarray | None:
         """Returns the standard deviation of the codes of images around their mean.
 
-        Those of a `gaussian` encoder are drawn, so that together they are spread like the prior. A
-        model whose train step draws codes in another way overrides this method.
+        With `--code_noise`, or a `gaussian` encoder, codes are drawn, so that together they are
+        spread like the prior. A model whose train step draws them otherwise overrides this method.
 
         Args:
           images: see `inference.encode`.
@@ -186,6 +209,10 @@ class Model(tf.Module):
         Returns:
           float32 [n, z_dim], or None where the decoder gets what `encode` returns.
         """
+        if "code_noise" in self.flags and self.flags.code_noise:
+            share = layers.code_noise(self.flags.code_noise, self.flags.z_dim)
+            stddev = self.flags.prior_stddev * np.array(share, np.float32)
+            return np.tile(stddev, [len(images), 1])
         stddev = layers.code_stddev(self.encoder)
         return None if stddev is None else inference.encode(stddev, images)
 

@@ -237,6 +237,22 @@ def define_regularization(flags: Flags) -> None:
         number(flags, "generator_rate", 1.0, rate)
 
 
+def define_code_noise(flags: Flags) -> None:
+    """Defines the flag of noise on the code in training, see `Model.add_code_noise`."""
+    with flags.grouped("Regularization"):
+        share = "final noise on the code's first dimension, a share of --prior_stddev; 0: none"
+        number(flags, "code_noise", 0.0, share, least=0, most=0.9)
+
+
+def define_label(flags: Flags) -> None:
+    """Defines how decoder and discriminator get the label."""
+    meaning = "feed the label to the discriminator"
+    boolean(flags, "conditional_discriminator", True, meaning)
+    number(
+        flags, "label_scale", 1.0, "factor of the one-hot label in front of the code", least=1e-6
+    )
+
+
 def define_pixel_range(flags: Flags) -> None:
     """Defines the flag of networks whose pixels may also lie in [-1, 1]."""
     meaning = "range of the encoder's input; -1,1: the decoder ends in tanh"
@@ -324,8 +340,13 @@ def check_prior(flags: Flags) -> None:
     """Checks the prior, where there is one; of a stored run, once its flags are taken over.
 
     Raises:
-      CommandLineError: the prior needs another `--z_dim`.
+      CommandLineError: the prior needs another `--z_dim`, or fits no noise on the code.
     """
+    if "code_noise" in flags and flags.code_noise:
+        if flags.prior != "gaussian":
+            raise CommandLineError("--code_noise fits --prior=gaussian alone: omit one of them")
+        if flags.encoder != "deterministic":
+            raise CommandLineError("--code_noise fits --encoder=deterministic alone: omit one")
     if "prior" in flags:
         try:
             priors.make(flags.prior, flags.z_dim)
