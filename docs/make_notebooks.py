@@ -257,7 +257,7 @@ def training_cells(part: int, script: str, suggestions: str) -> list[dict]:
             "train",
             "## Train\n\nSmaller networks and fewer epochs than the script's own settings. "
             "`auto` is MNIST, or digits drawn from fonts where it cannot be downloaded. Every "
-            f"{link('flag', 'docs/flags.md')} is an argument of `train`.",
+            f"{link('flag', 'docs/reference/flags.md')} is an argument of `train`.",
         ),
         code("budget", budget, tags=["parameters"]),
         code(

@@ -39,7 +39,9 @@ def encoder(dense, data, flags):
     if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
         logits = layers.batch_normalization("e_label_batch_norm", "float32")(logits)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
-    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
+    z = layers.latent_variable(
+        dense, hidden, flags.z_dim, flags.encoder, flags.code_noise, flags.prior_stddev
+    )
     return [keras.Model(x, out) for out in ([y, add_heads(y, z, flags)], [y, z], logits)]
 
 
@@ -64,7 +66,8 @@ def discriminator(dense, data, flags):
     """Labels [batch, n_classes] and codes [batch, z_dim] to logits [batch, 1]: is z the prior's?"""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
-    hidden = keras.layers.Concatenate()([y, z]) if flags.conditional_discriminator else z
+    labeled = keras.layers.Concatenate()([layers.scaled(y, flags.label_scale), z])
+    hidden = labeled if flags.conditional_discriminator else z
     hidden = dense(hidden, flags.n_l1, "dc_den1", "relu")
     hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
@@ -224,7 +227,8 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.boolean(flags, "conditional_discriminator", True, "feed the label to the discriminator")
+    options.define_code_noise(flags)
+    options.define_label(flags)
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
     options.number(flags, "classification_rate", 1.0, "learning-rate multiplier for this phase")
     options.integer(flags, "n_clusters", 0, "clusters without labels; 0: known labels", least=0)

@@ -40,7 +40,9 @@ def encoder(dense, data, flags):
     if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
         logits = layers.batch_normalization("e_label_batch_norm", "float32")(logits)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
-    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
+    z = layers.latent_variable(
+        dense, hidden, flags.z_dim, flags.encoder, flags.code_noise, flags.prior_stddev
+    )
     return keras.Model(x, [y, z], name="encoder"), keras.Model(x, logits, name="classifier")
 
 
@@ -48,7 +50,7 @@ def decoder(dense, data, flags):
     """Class probabilities [batch, n_classes], codes [batch, z_dim] to images [batch, input_dim]."""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
-    hidden = keras.layers.Concatenate()([y, z])
+    hidden = keras.layers.Concatenate()([layers.scaled(y, flags.label_scale), z])
     hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
     x = dense(hidden, data.input_dim, "d_output", "sigmoid")
@@ -59,7 +61,8 @@ def discriminator(dense, data, flags):
     """Labels [batch, n_classes] and codes [batch, z_dim] to logits [batch, 1]: is z the prior's?"""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
-    hidden = keras.layers.Concatenate()([y, z]) if flags.conditional_discriminator else z
+    labeled = keras.layers.Concatenate()([layers.scaled(y, flags.label_scale), z])
+    hidden = labeled if flags.conditional_discriminator else z
     hidden = dense(hidden, flags.n_l1, "dc_den1", "relu")
     hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
@@ -118,6 +121,7 @@ class AdversarialAutoencoder(Model):
         # Reconstruction phase: encoder and decoder learn to reconstruct x; its label is predicted.
         with tf.GradientTape() as tape:
             y, z = self.encoder(x_noisy, training=True)
+            z = self.add_code_noise(z, step)
             x_hat = self.decoder([y, z], training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
         gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
@@ -127,6 +131,7 @@ class AdversarialAutoencoder(Model):
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
             y, z = self.encoder(x_noisy, training=True)
+            z = self.add_code_noise(z, step)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
             both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
@@ -213,7 +218,8 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.boolean(flags, "conditional_discriminator", True, "feed the label to the discriminator")
+    options.define_code_noise(flags)
+    options.define_label(flags)
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
     options.number(flags, "classification_rate", 1.0, "learning-rate multiplier for this phase")
     options.number(flags, "vat_radius", 2.0, "radius of the virtual adversarial perturbation")

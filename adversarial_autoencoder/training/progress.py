@@ -62,7 +62,8 @@ def short_run(model: Model) -> str | None:
     usual, n_epochs = model.flags["n_epochs"].default, model.flags.n_epochs
     if 2 * n_epochs >= usual:
         return None
-    page = f"docs/{tensorboard.script_name(model)}.md"
+    name = tensorboard.script_name(model)
+    page = f"docs/{name}.md" if name.startswith("part") else f"docs/experiments/{name}.md"
     where = f"; {page} says what to expect at which epoch" if (DOCS.parent / page).exists() else ""
     return (
         f"This was a short run, {n_epochs} of the usual {usual} epochs: blurred images, and "

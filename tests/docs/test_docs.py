@@ -149,7 +149,7 @@ def test_the_code_on_a_part_s_page_is_that_of_the_scripts(part):
 
 
 def test_the_page_of_flags_is_that_of_the_scripts():
-    text = (ROOT / "docs" / "flags.md").read_text()
+    text = (ROOT / "docs" / "reference" / "flags.md").read_text()
     assert make_pages.FLAGS.search(text)
     assert text == make_pages.page_as_it_should_be(text), "run python docs/make_pages.py"
 

@@ -1,4 +1,4 @@
-"""The edits of docs/extend.md and the example of docs/networks.md work as they stand there."""
+"""The edits of docs/extend.md and the example of docs/reference/networks.md work as they stand there."""
 
 import importlib.util
 import os
@@ -22,7 +22,9 @@ from conftest import ROOT, SMALL, blank_plots
 
 PAGE = (ROOT / "docs" / "extend.md").read_text()
 EDITS = dict(re.findall(r"^## (.*?)\n.*?```diff\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE))
-CODE = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "networks.md").read_text(), re.DOTALL)
+CODE = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs" / "reference" / "networks.md").read_text(), re.DOTALL
+)
 
 
 def edited(source, diff):
