@@ -131,8 +131,9 @@ class AdversarialAutoencoder(Model):
 
         # Reconstruction phase: encoder and decoder learn to reconstruct x; its label is predicted.
         with tf.GradientTape() as tape:
-            y, code = self.encoder(x_noisy, training=True)
-            x_hat = self.decoder(code, training=True)
+            y, z = self.encoder(x_noisy, training=True)
+            z = self.add_code_noise(z, step)
+            x_hat = self.decoder(z, training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
             head_loss = losses.nearness(self.heads(), self.flags.head_distance)
         gradients = tape.gradient([autoencoder_loss, head_loss], self.autoencoder_variables)
@@ -142,6 +143,7 @@ class AdversarialAutoencoder(Model):
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
             y, z = self.labels_and_styles(x_noisy, training=True)
+            z = self.add_code_noise(z, step)
         z_prior = super().sample_prior(len(x), step)  # Styles.
         with tf.GradientTape() as tape:
             both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]

@@ -1,4 +1,4 @@
-"""The edits of docs/extend.md and the example of docs/reference/networks.md work as they stand there."""
+"""The edits and examples that stand on the pages work as they stand there."""
 
 import importlib.util
 import os
