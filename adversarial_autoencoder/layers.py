@@ -25,6 +25,9 @@ def dense(
     activation: str | None = None,
     *,
     batch_norm: bool = False,
+    normalized: bool = False,
+    use_bias: bool = True,
+    batch_norm_bias: bool = False,
     dropout: float = 0.0,
     initializer: str = "normal",
     seed: int = 0,
@@ -38,6 +41,10 @@ def dense(
       activation: one of `OUTPUT_ACTIVATIONS`, to which `tanh` belongs, makes it an output layer;
         any other of Keras, such as `relu` or `elu`, a hidden layer.
       batch_norm: on hidden layers, normalize over the batch what goes into the activation.
+      normalized: on output layers without an activation, normalize the outputs over the batch.
+      use_bias: add a bias; a layer that batch normalization follows never has one, since the mean
+        takes it out again and leaves its gradient nothing but rounding.
+      batch_norm_bias: keep that bias all the same, as runs of earlier versions have it.
       dropout: on hidden layers, share of the outputs set to 0 in training.
       initializer: `normal` draws weights from N(0, 0.01²), the series' choice; `he` from a
         truncated N(0, 2 / n_in) (He et al. 2015). Biases start at 0.
@@ -54,9 +61,14 @@ def dense(
     is_hidden = activation not in OUTPUT_ACTIVATIONS
     # As one layer, product and activation run in one pass.
     fused = activation if is_hidden and not batch_norm else None
-    outputs = keras.layers.Dense(n_out, fused, kernel_initializer=weights, name=name)(inputs)
+    use_bias = use_bias and not (batch_norm if is_hidden else normalized) or batch_norm_bias
+    settings = {"use_bias": use_bias, "kernel_initializer": weights, "name": name}
+    outputs = keras.layers.Dense(n_out, fused, **settings)(inputs)
     if not is_hidden:
-        return _as_output(outputs, activation, name)
+        outputs = _as_output(outputs, activation, name)
+        if normalized:
+            outputs = batch_normalization(f"{name}_batch_norm", "float32")(outputs)
+        return outputs
     if batch_norm:
         outputs = batch_normalization(f"{name}_batch_norm")(outputs)
         outputs = _activated(outputs, activation, name)
@@ -76,6 +88,7 @@ def convolution(
     size: tuple[int, int] | None = None,
     added: keras.KerasTensor | None = None,
     batch_norm: bool = False,
+    batch_norm_bias: bool = False,
     initializer: str = "normal",
     seed: int = 0,
 ) -> keras.KerasTensor:
@@ -91,6 +104,7 @@ def convolution(
       size: height and width to enlarge to, at most `strides` times the inputs'.
       added: what is added before normalization, [batch, height, width, 1 or n_out].
       batch_norm: on hidden layers, normalize what goes into the activation.
+      batch_norm_bias: as for `dense`.
       initializer: as for `dense`.
       seed: as for `dense`.
 
@@ -107,6 +121,7 @@ def convolution(
         kernel_size,
         strides,
         padding="same",
+        use_bias=activation in OUTPUT_ACTIVATIONS or not batch_norm or batch_norm_bias,
         kernel_initializer=_initial_weights(initializer, seed, name),
         name=name,
     )(inputs)
@@ -176,7 +191,7 @@ def latent_variable(
     """
     if encoder not in ENCODERS:
         raise ValueError(f"encoder {encoder!r} is not one of {', '.join(ENCODERS)}")
-    mean = dense(hidden, z_dim, "e_latent_variable")
+    mean = dense(hidden, z_dim, "e_latent_variable", use_bias=not noise)
     if noise:
         weights = {"center": False, "scale": False}
         mean = batch_normalization("e_latent_batch_norm", "float32", **weights)(mean)

@@ -65,6 +65,7 @@ class Model(tf.Module):
         self.n_labels = data.n_classes
         self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name="step")
         start = {"initializer": flags.initializer, "dropout": flags.dropout, "seed": flags.seed}
+        start["batch_norm_bias"] = flags.batch_norm and flags.batch_norm_bias
         self.dense = functools.partial(layers.dense, **start)
         self.encoder_dense = functools.partial(self.dense, batch_norm=flags.batch_norm)
         self._steps_per_epoch = data.n_training // flags.batch_size

@@ -103,7 +103,7 @@ def parse(
         define_more(flags)
     for name in flags:
         flags.shared_defaults[name] = flags[name].default
-    for name, default in defaults.items():
+    for name, default in {"batch_norm_bias": False, **defaults}.items():
         flags.set_default(name, default)
     _read_words(argv, description, flags, unused)
     for name in FOLDERS:
@@ -409,6 +409,9 @@ def _define_shared(flags: Flags) -> None:
         integer(flags, "n_l1", 1000, "units in the first hidden layer", most=MOST_UNITS)
         integer(flags, "n_l2", 1000, "units in the second hidden layer", most=MOST_UNITS)
         boolean(flags, "batch_norm", False, "use batch normalization in the encoder")
+        # Runs without this flag have the bias: hence its default here, which `parse` changes.
+        bias = "keep the bias before batch normalization, as runs of earlier versions have it"
+        boolean(flags, "batch_norm_bias", True, bias)
         dropout = "dropout rate of the hidden layers of all networks"
         number(flags, "dropout", 0.0, dropout, least=0, most=BELOW_1)
         noise = "standard deviation of Gaussian noise on the encoder's input during training"

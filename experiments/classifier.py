@@ -27,9 +27,7 @@ def classifier(dense, data, flags):
     x = keras.Input([data.input_dim], name="x")
     hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
-    logits = dense(hidden, data.n_classes, "e_label")
-    if flags.batch_norm:
-        logits = layers.batch_normalization("e_label_batch_norm", "float32")(logits)
+    logits = dense(hidden, data.n_classes, "e_label", normalized=flags.batch_norm)
     return keras.Model(x, logits, name="classifier")
 
 

@@ -166,7 +166,8 @@ def decoder(dense, convolution, data, flags):
     convolutions, shapes = CONVOLUTIONS[flags.model_size], sizes(data, flags.model_size)
     planes = [n * flags.n_filters for _, n, _ in convolutions]
     shape = (*shapes[-1], planes[-1])
-    maps = [dense(c, int(np.prod(shape)), f"d_dense_{n}") for c, n in ((s, "s"), (z, "z"))]
+    bias = {"use_bias": not flags.batch_norm}
+    maps = [dense(c, int(np.prod(shape)), f"d_dense_{n}", **bias) for c, n in ((s, "s"), (z, "z"))]
     hidden = keras.layers.Reshape(shape)(keras.layers.Add()(maps))
     if flags.batch_norm:
         hidden = layers.batch_normalization("d_dense_batch_norm")(hidden)
@@ -227,7 +228,8 @@ class AdversarialAutoencoder(model.Model):
             )
         self.triplets = Triplets(data, self.training_images(data), flags.batch_size, flags.seed)
         start = {"initializer": flags.initializer, "seed": flags.seed}
-        convolution = functools.partial(layers.convolution, batch_norm=flags.batch_norm, **start)
+        start |= {"batch_norm": flags.batch_norm, "batch_norm_bias": flags.batch_norm_bias}
+        convolution = functools.partial(layers.convolution, **start)
         own = (self.dense, convolution, data, flags)
         self.pretraining_steps, self.specified = 0, None
         if flags.pretraining_epochs:  # The two-step variant.

@@ -36,9 +36,8 @@ def encoder(dense, data, flags):
     x = keras.Input([data.input_dim], name="x")
     hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
-    logits = dense(hidden, data.n_classes, "e_label")
-    if flags.batch_norm:  # Bounded logits: a wrong label keeps a gradient.
-        logits = layers.batch_normalization("e_label_batch_norm", "float32")(logits)
+    # Bounded logits: a wrong label keeps a gradient.
+    logits = dense(hidden, data.n_classes, "e_label", normalized=flags.batch_norm)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
     z = layers.latent_variable(
         dense, hidden, flags.z_dim, flags.encoder, flags.code_noise, flags.prior_stddev

@@ -190,3 +190,14 @@ def test_pixels_from_minus_1_to_1_are_seen_and_made_inside_the_networks_alone():
     tanh = keras.Model(x, decoder.get_layer("d_output_float32").output)(z)
     assert np.min(tanh) < -0.9 and np.max(tanh) > 0.9
     np.testing.assert_allclose(decoder(z), (1 + np.array(tanh)) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_layer_before_batch_normalization_has_a_bias_in_runs_of_earlier_versions_alone(keep):
+    x = keras.Input([5])
+    hidden = layers.dense(x, 4, "e_dense", "relu", batch_norm=True, batch_norm_bias=keep)
+    logits = layers.dense(hidden, 3, "e_label", normalized=True, batch_norm_bias=keep)
+    network = keras.Model(x, layers.dense(logits, 2, "e_output"))
+    assert network.get_layer("e_dense").use_bias == keep
+    assert network.get_layer("e_label").use_bias == keep
+    assert network.get_layer("e_output").use_bias
