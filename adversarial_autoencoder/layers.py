@@ -221,9 +221,16 @@ def code_stddev(encoder: keras.Model) -> keras.Model | None:
     return keras.Model(encoder.input, found[0].output) if found else None
 
 
-def scaled(y: keras.KerasTensor, factor: float) -> keras.KerasTensor:
-    """Multiplies one-hot labels: beside codes with a standard deviation of 1, ones are small."""
-    return keras.layers.Rescaling(factor)(y) if factor != 1 else y
+def labeled(y: keras.KerasTensor, z: keras.KerasTensor, scale: float) -> keras.KerasTensor:
+    """Returns labels and codes in one, float32 [batch, n_labels + z_dim], the label first.
+
+    Args:
+      y: labels, one-hot or probabilities, symbolic float32 [batch, n_labels].
+      z: codes, symbolic float32 [batch, z_dim].
+      scale: multiplies the labels, whose ones are small next to a code's largest numbers.
+    """
+    y = keras.layers.Rescaling(scale)(y) if scale != 1 else y
+    return keras.layers.Concatenate()([y, z])
 
 
 def input_pixels(x: keras.KerasTensor, pixel_range: str) -> keras.KerasTensor:

@@ -65,8 +65,7 @@ def discriminator(dense, data, flags):
     """Labels [batch, n_classes] and codes [batch, z_dim] to logits [batch, 1]: is z the prior's?"""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
-    labeled = keras.layers.Concatenate()([layers.scaled(y, flags.label_scale), z])
-    hidden = labeled if flags.conditional_discriminator else z
+    hidden = layers.labeled(y, z, flags.label_scale) if flags.conditional_discriminator else z
     hidden = dense(hidden, flags.n_l1, "dc_den1", "relu")
     hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")

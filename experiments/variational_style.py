@@ -142,11 +142,9 @@ class AdversarialAutoencoder(Model):
 
     def pictures(self, data):
         """Ten styles (rows) as each class (columns): drawn from the prior, and of test images."""
-        x, y = data.test_examples(10)
-        sources = [x, self.reconstruct(x, y)]
         return {
             "styles_from_prior": pictures.styles(self, data, self.sample_prior(10, "pictures")),
-            "styles_from_test": pictures.styles(self, data, self.encode(x), sources),
+            "styles_from_test": pictures.styles_of(self, data, *data.test_examples(10)),
         }
 
 

@@ -49,7 +49,7 @@ def decoder(dense, data, flags):
     """Class probabilities [batch, n_classes], codes [batch, z_dim] to images [batch, input_dim]."""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
-    hidden = keras.layers.Concatenate()([layers.scaled(y, flags.label_scale), z])
+    hidden = layers.labeled(y, z, flags.label_scale)
     hidden = dense(hidden, flags.n_l1, "d_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "d_dense_2", "relu")
     x = dense(hidden, data.input_dim, "d_output", "sigmoid")
@@ -60,8 +60,7 @@ def discriminator(dense, data, flags):
     """Labels [batch, n_classes] and codes [batch, z_dim] to logits [batch, 1]: is z the prior's?"""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
-    labeled = keras.layers.Concatenate()([layers.scaled(y, flags.label_scale), z])
-    hidden = labeled if flags.conditional_discriminator else z
+    hidden = layers.labeled(y, z, flags.label_scale) if flags.conditional_discriminator else z
     hidden = dense(hidden, flags.n_l1, "dc_den1", "relu")
     hidden = dense(hidden, flags.n_l2, "dc_den2", "relu")
     return keras.Model([y, z], dense(hidden, 1, "dc_output"), name="discriminator")
@@ -207,11 +206,9 @@ class AdversarialAutoencoder(Model):
 
     def pictures(self, data):
         """Ten styles (rows) as each class (columns): drawn from the prior, and of test images."""
-        x, y = data.test_examples(10)
-        sources = [x, self.reconstruct(x, y)]
         return {
             "styles_from_prior": pictures.styles(self, data, self.sample_prior(10, "pictures")),
-            "styles_from_test": pictures.styles(self, data, self.encode(x), sources),
+            "styles_from_test": pictures.styles_of(self, data, *data.test_examples(10)),
         }
 
 

@@ -10,6 +10,7 @@ from adversarial_autoencoder.pictures.grids import (
     say_how_many,
     style_grid,
     styles,
+    styles_of,
     swap_grid,
 )
 from adversarial_autoencoder.pictures.of_models import asked_for, check, manifolds, usual
@@ -27,6 +28,7 @@ __all__ = [
     "say_how_many",
     "style_grid",
     "styles",
+    "styles_of",
     "swap_grid",
     "usual",
 ]

@@ -94,6 +94,11 @@ def styles(
     return say_how_many(picture, n, data.n_classes)
 
 
+def styles_of(model: Model, data: Dataset, x: tf.Tensor, y: tf.Tensor) -> np.ndarray:
+    """Draws `styles` of images [n, input_dim], which stand in front with their reconstructions."""
+    return styles(model, data, model.encode(x), [x, model.reconstruct(x, y)])
+
+
 def say_how_many(
     picture: np.ndarray, n_shown: int, n_in_all: int, things: str = "classes"
 ) -> np.ndarray:
