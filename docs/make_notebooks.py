@@ -46,18 +46,19 @@ CURVES = {
     2: "The reconstruction loss falls. The other two belong to a game that nobody should win: a "
     "discriminator that can only guess has a loss of 2 · ln 2 ≈ 1.39, and the generator's is then "
     "ln 2 ≈ 0.69.",
-    3: "The losses of part 2, to be read in the same way: 1.39 and 0.69 are those of a "
+    3: "The losses are those of part 2; read them the same way: 1.39 and 0.69 are those of a "
     "discriminator that can only guess.",
     4: "`Validation Accuracy` is the curve to watch. `Supervised Encoder Loss` is that of the "
-    "labelled images, which are soon learnt by heart.",
+    "labelled images, which are soon learned by heart.",
 }
 PICTURES = {
     1: "In `reconstructions` a test image is on the left of each pair. `codes` are those of the "
     "test images, coloured by label: look for gaps, and for classes that overlap. `at_zero` is "
-    "what the decoder makes of the code (0, 0).",
+    "the image that the decoder makes of the code (0, 0), with which the series' second article "
+    "begins.",
     2: "`codes` are those of the test images, over circles that are the prior's standard "
-    "deviations. `manifold` is the decoder's output for codes from -10 to 10: is there a digit "
-    "nearly everywhere?",
+    "deviations. `manifold` is the decoder's output for codes from -10 to 10: does nearly every "
+    "place show a digit?",
     3: "Each row of `styles_from_prior` is one code drawn from the prior, each column a label. In "
     "`styles_from_test` the style is that of the test image on the left. Along a row slant and "
     "stroke should stay the same, down a column the digit.",
@@ -66,8 +67,8 @@ PICTURES = {
     "`mistakes` the misclassified test images.",
 }
 EXPLORER = {
-    1: "Drag across the map of test codes, and see what the decoder makes of the code under the "
-    "pointer.",
+    1: "Drag across the map of test codes, and see the image that the decoder makes of the code "
+    "under the pointer.",
     2: "Drag across the map: there are fewer gaps than in part 1.",
     3: "Draw a digit, say which it is, and see your style with all ten labels.",
     4: "Draw a digit: the encoder says which it sees, and your style has all ten labels.",
@@ -251,7 +252,7 @@ def training_cells(part: int, script: str, suggestions: str) -> list[dict]:
     others = [f"| `{call}` | {what} |" for call, what in tries(suggestions) if call != change]
     table = "\n".join(["| | what to look for |", "|---|---|", *others])
     reading = link("More about reading them", f"{page}#what-tensorboard-shows")
-    full = link("Those of a full training", f"{page}#the-pictures")
+    full = link("Those of a full training", f"{page}#what-you-will-see")
     return [
         text(
             "train",
@@ -273,8 +274,8 @@ def training_cells(part: int, script: str, suggestions: str) -> list[dict]:
         code("show-pictures", "pictures(run)"),
         text(
             "tensorboard",
-            "## TensorBoard\n\nHistograms, pictures and test codes, too. It appears when you run "
-            "the cell.",
+            "## TensorBoard\n\nIt also has histograms, pictures and a rotatable view of test codes. "
+            "It appears when you run the cell.",
         ),
         code(
             "load-tensorboard",

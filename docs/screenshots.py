@@ -35,7 +35,7 @@ SHOTS = {
     "part2": (("scalars", "Loss" + SMOOTH, 770), ("histograms", ".", 455)),
     "part3": (("images", "styles", 720), ("histograms", ".", 455), ("projector", "", 860)),
     "part4": (("scalars", "Loss|Validation", 1045), ("histograms", ".", 685)),
-    "runs": (("scalars", "Loss", 485),),
+    "runs": (("scalars", "Loss", 600),),
 }
 
 # What tells, as the body of a JavaScript function, that TensorBoard has drawn a page.
