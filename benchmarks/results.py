@@ -21,8 +21,9 @@ line each:
     <!-- results part2_aae/2d, part4_*/default#test_error: what, here, seeds, paper, minutes -->
     <!-- end -->
 
-Before the colon: recipes, or recipe#measure, wildcards allowed, in the order of the rows. Behind
-it: the columns, of `COLUMNS`. With columns such as #test_error each recipe is one row.
+Before the colon: recipes, or recipe#measure, wildcards allowed, in the order of the rows; or
+`missed`, all that miss their goal. Behind it: the columns, of `COLUMNS`. With columns such as
+#test_error each recipe is one row.
 """
 
 import decimal
@@ -51,6 +52,7 @@ COLUMNS = {
     "commit": "commit",
     "data": "data",
 }
+MISSED = "missed"
 MOST_TOLD = 3  # Measures in a recipe's comment.
 COMMENT = "On test images"  # How the line begins that a recipe has of its results.
 
@@ -191,7 +193,7 @@ def goal(entry, measures):
     for word, bound in entry.get("goal", {}).items():
         reached = entry["mean"] <= bound if word == "at most" else entry["mean"] >= bound
         text = shown([bound], measures[entry["measure"]].get("percent", False))[0]
-        told.append(f"{word} {text}: {'reached' if reached else 'missed'}")
+        told.append(f"{word} {text}: {'reached' if reached else MISSED}")
     return "; ".join(told)
 
 
@@ -203,11 +205,12 @@ def chosen(content, patterns):
     """
     entries = []
     for pattern in patterns:
-        pattern = pattern if "#" in pattern else f"{pattern}#*"
+        pattern = pattern if "#" in pattern or pattern == MISSED else f"{pattern}#*"
         found = [
             entry
             for entry in content["results"]
             if fnmatch.fnmatchcase(f"{entry['recipe']}#{entry['measure']}", pattern)
+            or (pattern == MISSED and MISSED in goal(entry, content["measures"]))
         ]
         if not found:
             raise ValueError(f"results.json has nothing that fits {pattern}")

@@ -15,7 +15,7 @@ A block stands between two lines, and everything between them is rewritten:
     <!-- end -->
 
 The names are functions, methods, classes' or modules' assignments of the scripts. A diff shows what
-changes in them from the first script to the second. The flags are those that `--help` lists.
+changes in them from the first script to the second. The flags are those whose defaults differ.
 Results are rows and columns of benchmarks/results.json, see benchmarks/results.py; what recipes say
 of minutes, seeds and results in their comments comes from there, too.
 """
@@ -46,7 +46,7 @@ RESULTS = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 FLAGS = re.compile(r"^<!-- flags -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
-HELP_LINE = re.compile(r"  --(?P<name>\w+) +(?P<meaning>.*) \(default: (?P<default>.*)\)")
+HELP_LINE = re.compile(r"  --(?P<name>\w+) +.* \(default: (?P<default>.*)\)")
 
 
 class Piece(NamedTuple):
@@ -79,7 +79,7 @@ def page_as_it_should_be(text: str, root: pathlib.Path | None = None) -> str:
 
     text = RESULTS.sub(numbers, BLOCK.sub(block, text))
     if FLAGS.search(text):
-        made = f"<!-- flags -->\n{flag_tables(root)}<!-- end -->"
+        made = f"<!-- flags -->\n{flag_table(root)}<!-- end -->"
         text = FLAGS.sub(lambda found: made, text)
     return text
 
@@ -143,65 +143,29 @@ def diff(names: list[str], old: dict[str, Piece], new: dict[str, Piece]) -> str:
     return "".join(found)
 
 
-def flag_tables(root: pathlib.Path) -> str:
-    """Returns tables of the flags that scripts share, by group, then of each script's own."""
-    scripts = [*sorted(root.glob("part?_*.py")), *sorted(root.glob("experiments/*.py"))]
-    helps = {str(path.relative_to(root)): flags_of(path, root) for path in scripts}
-    own_group = importlib.import_module("adversarial_autoencoder.options").OWN
-    parts = [flags for script, flags in helps.items() if script.startswith("part")]
-    shared = {}
-    for flags in helps.values():
-        for name, flag in flags.items():
-            if flag[0] != own_group:
-                shared.setdefault(flag[0], {}).setdefault(name, flag)
-    head, lines = ["| flag | meaning | default |", "|---|---|---|"], []
-    for group, flags in shared.items():
-        lines += ["", f"## {group}", "", *head]
-        for name, (_, meaning, _) in flags.items():
-            defaults = [own[name][2] for own in parts if name in own]
-            default = defaults[0] if len(set(defaults)) == 1 else " / ".join(defaults)
-            lines.append(f"| `--{name}` | {meaning} | {default} |")
-    first = {name: flag[2] for flags in shared.values() for name, flag in flags.items()}
-    for script, flags in helps.items():
-        own = [name for name in flags if flags[name][0] == own_group]
-        rest = [f"| `--{name}` | {flags[name][1]} | {flags[name][2]} |" for name in own]
-        rest = [*head, *rest, ""] if own else []
-        if "train" in flags and not script.startswith("part"):
-            inherited = [name for name in first if name in flags and name not in own]
-            changed = [f"`--{n}={flags[n][2]}`" for n in inherited if flags[n][2] != first[n]]
-            missing = [f"`--{n}`" for n in first if n not in flags]
-            if changed:
-                rest += [f"Defaults other than the first above: {', '.join(changed)}.", ""]
-            if missing:
-                rest += [f"Without: {', '.join(missing)}.", ""]
-        if rest:
-            lines += ["", f"## {script}", "", *rest[:-1]]
-    return "\n".join(lines).lstrip("\n") + "\n"
+def flag_table(root: pathlib.Path) -> str:
+    """Returns a table of the flags whose defaults differ between the parts."""
+    parts = [defaults_of(path, root) for path in sorted(root.glob("part?_*.py"))]
+    numbers = range(1, len(parts) + 1)
+    lines = [["default in", *(f"part {number}" for number in numbers)], ["---"] * (len(parts) + 1)]
+    for name in dict.fromkeys(name for defaults in parts for name in defaults):
+        row = [defaults.get(name, "") for defaults in parts]
+        if len(set(row) - {""}) > 1:
+            lines.append([f"`--{name}`", *row])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def flags_of(path: pathlib.Path, root: pathlib.Path) -> dict[str, tuple[str, str, str]]:
-    """Returns group, meaning and default of each flag in a script's `--help`, in its order."""
+def defaults_of(path: pathlib.Path, root: pathlib.Path) -> dict[str, str]:
+    """Returns the default of each flag in a script's `--help`, in its order."""
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     module = importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         module.main([path.name, "--help"])
-    flags, group = {}, ""
-    for line in re.sub(r"\n {20,}", " ", printed.getvalue()).splitlines():
-        if found := HELP_LINE.fullmatch(line):
-            default = found["default"].strip()
-            flags[found["name"]] = (group, cell(found["meaning"]), cell(default) or "none")
-        elif re.fullmatch(r"[A-Z].*:", line):
-            group = line.removesuffix(":")
-    return flags
-
-
-def cell(text: str) -> str:
-    """A text for a table: `<a|b>: meaning`, which `--help` has for a choice, as words."""
-    if found := re.fullmatch(r"<(.+)>: (.+)", text):
-        return f"{', '.join(f'`{word}`' for word in found[1].split('|'))}: {found[2]}"
-    return text.replace("|", "\\|")
+    lines = re.sub(r"\n {20,}", " ", printed.getvalue()).splitlines()
+    found = [HELP_LINE.fullmatch(line) for line in lines]
+    return {line["name"]: line["default"].strip() or "none" for line in found if line}
 
 
 def main() -> None:

@@ -118,7 +118,7 @@ def test_every_flag_that_is_named_is_there(page, understood):
     for path in [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs").glob("*.py")]:
         known |= set(re.findall(r'(?:"--|flags, "|DEFINE_\w+\(")(\w+)"', path.read_text()))
     text = page.read_text()
-    if page.name == "other_implementations.md":  # The other's flags stand in the first column.
+    if page.name == "differences.md":  # The other's flags stand in the first column.
         text = re.sub(r"^\|[^|]*\|", "|", text, flags=re.MULTILINE)
     if page.name == "CHANGELOG.md":  # It names flags that are gone.
         text = ""

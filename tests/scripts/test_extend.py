@@ -23,7 +23,7 @@ from conftest import ROOT, SMALL, blank_plots
 PAGE = (ROOT / "docs" / "extend.md").read_text()
 EDITS = dict(re.findall(r"^## (.*?)\n.*?```diff\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE))
 CODE = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "reference" / "networks.md").read_text(), re.DOTALL
+    r"```python\n(.*?)```", (ROOT / "docs" / "reference" / "checkpoints.md").read_text(), re.DOTALL
 )
 
 
@@ -86,8 +86,17 @@ def test_an_edit_has_fewer_than_20_lines_and_trains_every_layer(name, load, data
     assert hasattr(model, "gradient_penalty") == ("penalty" in name)
 
 
-def test_there_are_four_edits():
-    assert len(EDITS) == 4
+def test_there_are_five_edits():
+    assert len(EDITS) == 5
+
+
+def test_one_optimizer_keeps_its_rate_where_the_others_drop(load, data):
+    model = trained(load(EDITS["A schedule for one optimizer"]), data)[0]
+    optimizers = (model.discriminator_optimizer, model.generator_optimizer)
+    first = [float(optimizer.learning_rate) for optimizer in optimizers]
+    model.step.assign(10**6)
+    rates = [float(optimizer.learning_rate) for optimizer in optimizers]
+    np.testing.assert_allclose(rates, [first[0], 0.01 * first[1]], rtol=1e-5)
 
 
 def test_early_stopping_ends_in_the_same_epoch_when_the_run_was_stopped_and_resumed(
