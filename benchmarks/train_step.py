@@ -28,7 +28,7 @@ import part3_style_content
 import part4_semisupervised
 from adversarial_autoencoder import datasets, losses, optimizers, options, randomness
 from adversarial_autoencoder.datasets import batches
-from adversarial_autoencoder.datasets.dataset import labeled_subset
+from adversarial_autoencoder.datasets.labels import labeled_subset
 from adversarial_autoencoder.training import loop as training
 from experiments import clustering, dimensionality_reduction, disentangling_factors
 

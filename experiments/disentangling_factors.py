@@ -26,7 +26,7 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
-from adversarial_autoencoder.datasets import batches, dataset
+from adversarial_autoencoder.datasets import batches
 from adversarial_autoencoder.measures import formulas
 from adversarial_autoencoder.system import devices
 from adversarial_autoencoder.system.errors import UserError
@@ -431,7 +431,7 @@ class AdversarialAutoencoder(model.Model):
     def shown(self, data):
         """Test images to make pictures of, and which to show, each of another identity."""
         # Drawn, one of each identity first: sorted data would begin with one pose of all.
-        pool = dataset.one_of_each(data.test, min(len(data.test), RETRIEVED_AMONG), self.flags.seed)
+        pool = data.test.one_of_each(RETRIEVED_AMONG, self.flags.seed)
         return pool, np.arange(min(SHOWN, len(pool)))
 
     def pictures(self, data):

@@ -4,12 +4,8 @@ import concurrent.futures
 
 from adversarial_autoencoder import randomness
 from adversarial_autoencoder.datasets import streaming
-from adversarial_autoencoder.datasets.dataset import (
-    Dataset,
-    Split,
-    labeled_subset,
-    network_inputs,
-)
+from adversarial_autoencoder.datasets.dataset import Dataset, Split, network_inputs
+from adversarial_autoencoder.datasets.labels import labeled_subset
 from adversarial_autoencoder.system import devices
 from adversarial_autoencoder.system.errors import UserError
 

@@ -8,14 +8,8 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterable
 
-from adversarial_autoencoder.datasets import dataset, image_files, npz
-from adversarial_autoencoder.datasets.dataset import (
-    MAX_NAME,
-    UNLABELLED,
-    Dataset,
-    Request,
-    flaw_of_text,
-)
+from adversarial_autoencoder.datasets import arrays, image_files, npz
+from adversarial_autoencoder.datasets.dataset import Dataset, Request
 from adversarial_autoencoder.system.errors import UserError, one_line
 
 import numpy as np
@@ -62,7 +56,7 @@ def load(request: Request) -> Dataset:
     if len(names) < 2 and (request.labels != "none" or not any(files["train"].values())):
         raise UserError(_no_classes(root, files["train"], names))
     for name in names:
-        if flaw := flaw_of_text(name, MAX_NAME):
+        if flaw := arrays.flaw_of_text(name, arrays.MAX_NAME):
             raise UserError(f"the folder {one_line(ascii(name), 60)} in {root} {flaw}: rename it")
     for part in ("validation", "test"):
         _check_part(root, part, files)
@@ -73,12 +67,12 @@ def load(request: Request) -> Dataset:
     images = _read(root, paths, request)
     splits, start = {}, 0
     for part, own in files.items():
-        labels = [names.index(name) if name else UNLABELLED for name in own]
+        labels = [names.index(name) if name else arrays.UNLABELLED for name in own]
         labels = np.repeat(np.array(labels, int), list(map(len, own.values())))
         rows = images[start : start + len(labels)]
-        splits[part] = dataset.checked(rows, labels, f"{root}: {part}", f"{root}: {part}")
+        splits[part] = arrays.checked(rows, labels, f"{root}: {part}", f"{root}: {part}")
         start += len(labels)
-    return dataset.from_splits(
+    return arrays.from_splits(
         request, **splits, name=os.path.abspath(root), name_of=lambda label: names[label]
     )
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adversarial_autoencoder import randomness
-from adversarial_autoencoder.datasets.dataset import MAX_VALIDATION, Dataset, Request, Split
+from adversarial_autoencoder.datasets.arrays import MAX_VALIDATION
+from adversarial_autoencoder.datasets.dataset import Dataset, Request, Split
 
 import numpy as np
 

@@ -12,7 +12,7 @@ import pathlib
 import struct
 import zlib
 
-from adversarial_autoencoder.datasets import dataset, npz, tfds
+from adversarial_autoencoder.datasets import arrays, npz, tfds
 from adversarial_autoencoder.datasets.dataset import Dataset, Request, Split
 from adversarial_autoencoder.system.errors import UserError, one_line
 
@@ -88,8 +88,8 @@ def _from_files(request: Request, folder: pathlib.Path) -> Dataset:
             f"there"
         )
     paths = [folder / file for file in MD5]
-    arrays = [read_idx(path, MAX_VALUES) for path in paths]
-    train, test = (dataset.checked(*arrays[k : k + 2], *map(str, paths[k : k + 2])) for k in (0, 2))
+    read = [read_idx(path, MAX_VALUES) for path in paths]
+    train, test = (arrays.checked(*read[k : k + 2], *map(str, paths[k : k + 2])) for k in (0, 2))
     differing = _differing(train, test)
     sum_of_packed = hashlib.md5(paths[0].read_bytes(), usedforsecurity=False).hexdigest()
     known = {packed: name for name, (packed, _) in LIKE_MNIST.items()} | {"": "mnist"}
@@ -101,14 +101,14 @@ def _from_files(request: Request, folder: pathlib.Path) -> Dataset:
         )
     if request.name in LIKE_MNIST:
         names = LIKE_MNIST[request.name][1]
-        return dataset.from_splits(request, train, test, name_of=lambda label: names[label])
+        return arrays.from_splits(request, train, test, name_of=lambda label: names[label])
     for file, own in differing.items():
         raise UserError(
             f"{folder / file} is not MNIST's: unpacked, its MD5 sum is {own} and should be "
             f"{MD5[file]}; files of Fashion-MNIST or KMNIST are read as --dataset=fashion_mnist or "
             f"kmnist"
         )
-    return dataset.from_splits(request, train, test)
+    return arrays.from_splits(request, train, test)
 
 
 def _from_npz(request: Request, path: pathlib.Path) -> Dataset:
@@ -119,7 +119,7 @@ def _from_npz(request: Request, path: pathlib.Path) -> Dataset:
             f"{path} is not MNIST: the MD5 sum of its {file.removesuffix('-ubyte.gz')} is {own} "
             f"and should be {MD5[file]}; for your own images give --dataset={path}"
         )
-    return dataset.from_splits(request, train, test)
+    return arrays.from_splits(request, train, test)
 
 
 def _from_keras(request: Request) -> Dataset | None:
@@ -131,8 +131,8 @@ def _from_keras(request: Request) -> Dataset | None:
     except Exception as error:  # Connections, checksums, full disks, ...
         logging.warning("Keras could not download MNIST (%s).", one_line(error))
         return None
-    train, test = (dataset.checked(x, y, URL, URL) for x, y in parts)
-    return dataset.from_splits(request, train, test)
+    train, test = (arrays.checked(x, y, URL, URL) for x, y in parts)
+    return arrays.from_splits(request, train, test)
 
 
 def _from_tfds(request: Request) -> Dataset:
@@ -156,8 +156,8 @@ def _from_tfds(request: Request) -> Dataset:
 
 def _differing(train: Split, test: Split) -> dict[str, str]:
     """The MD5 sums that are not MNIST's, by the name of the file to which they belong."""
-    arrays = train.images, train.labels, test.images, test.labels
-    sums = dict(zip(MD5, map(_md5, arrays), strict=True))
+    parts = train.images, train.labels, test.images, test.labels
+    sums = dict(zip(MD5, map(_md5, parts), strict=True))
     return {file: found for file, found in sums.items() if found != MD5[file]}
 
 

@@ -15,8 +15,8 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 
-from adversarial_autoencoder.datasets import dataset
-from adversarial_autoencoder.datasets.dataset import MAX_NAME, UNLABELLED, Dataset, Request, Split
+from adversarial_autoencoder.datasets import arrays
+from adversarial_autoencoder.datasets.dataset import Dataset, Request, Split
 from adversarial_autoencoder.system.errors import UserError, one_line
 
 import numpy as np
@@ -46,8 +46,8 @@ def load(request: Request) -> Dataset:
     """
     path = os.path.expanduser(request.name)
     train, test, class_names = read(path)
-    train, test = dataset.without_colour(train, test)
-    data = dataset.from_splits(request, train, test, name=path)
+    train, test = arrays.without_colour(train, test)
+    data = arrays.from_splits(request, train, test, name=path)
     if class_names is None:
         return data
     if class_names.shape != (len(data.class_names),):
@@ -55,7 +55,7 @@ def load(request: Request) -> Dataset:
             f"{path}: class_names has shape {class_names.shape}, but the labels have "
             f"{len(data.class_names)} classes: give one name for each, in the order of the labels"
         )
-    if (train.labels == UNLABELLED).all():
+    if (train.labels == arrays.UNLABELLED).all():
         return data
     places = np.argsort(np.argsort([int(value) for value in data.class_names]))
     return dataclasses.replace(data, class_names=tuple(class_names[places].tolist()))
@@ -156,9 +156,9 @@ def _members(archive: zipfile.ZipFile, path: str) -> dict[str, _Member]:
     needed = 0
     for key, member in members.items():
         if key[:2] == "x_":
-            dataset.check_images(member.shape, member.dtype, member.where)
+            arrays.check_images(member.shape, member.dtype, member.where)
         elif key[:2] == "y_":
-            dataset.check_labels(member.shape, member.dtype, member.where)
+            arrays.check_labels(member.shape, member.dtype, member.where)
         elif key.endswith("_names"):
             n_images = members["x_train"].shape[0] + members["x_test"].shape[0]
             if math.prod(member.shape) > n_images or member.n_bytes > MAX_NAMES:
@@ -180,8 +180,8 @@ def _split(members: dict[str, _Member], part: str) -> Split:
     """The images of a part, and all that is told of them."""
     x, y = members[f"x_{part}"], members.get(f"y_{part}")
     images = x.read()
-    labels = y.read() if y else np.full(len(images), UNLABELLED)
-    split = dataset.checked(images, labels, x.where, y.where if y else x.where)
+    labels = y.read() if y else np.full(len(images), arrays.UNLABELLED)
+    split = arrays.checked(images, labels, x.where, y.where if y else x.where)
     found = {}
     for field, (key, kinds, wanted) in COLUMNS.items():
         if (member := members.get(f"{field}_{part}")) is None:
@@ -211,7 +211,7 @@ def _names(members: dict[str, _Member], key: str) -> np.ndarray | None:
         values = _text_of_objects(member) if member.dtype.hasobject else member.read()
         values = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values.astype(str)
         for name in values.ravel().tolist():
-            if flaw := dataset.flaw_of_text(name, MAX_NAME):
+            if flaw := arrays.flaw_of_text(name, arrays.MAX_NAME):
                 raise UserError(
                     f"{member.where} has the name {one_line(ascii(name), 60)}, which {flaw}: "
                     f"give short names of one line"

@@ -13,8 +13,8 @@ import os
 import textwrap
 from collections.abc import Callable, Sequence
 
-from adversarial_autoencoder.datasets import folders, glyphs, mnist, npz, tfds
-from adversarial_autoencoder.datasets.dataset import Dataset, Request, Split, flaw_of_text
+from adversarial_autoencoder.datasets import arrays, folders, glyphs, mnist, npz, tfds
+from adversarial_autoencoder.datasets.dataset import Dataset, Request, Split
 from adversarial_autoencoder.system.errors import UserError, one_line
 
 import numpy as np
@@ -73,7 +73,7 @@ def load(name: str, data_dir: str | None = None, n_images: int = 0, **more: obje
       UserError: no such data set, it cannot be fetched, or its files are not what they should be.
     """
     for flag, value in (("--dataset", name), ("--data_dir", data_dir or "")):
-        if flaw := flaw_of_text(value, MAX_PATH):
+        if flaw := arrays.flaw_of_text(value, MAX_PATH):
             raise UserError(f"{flag}={one_line(ascii(value)[1:-1], 60)} {flaw}: give another")
     data_dir = data_dir and os.path.expanduser(data_dir)
     if data_dir and os.path.isfile(data_dir):

@@ -11,7 +11,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable
 
-from adversarial_autoencoder.datasets import dataset, glyphs, streaming
+from adversarial_autoencoder.datasets import arrays, glyphs, streaming
 from adversarial_autoencoder.datasets.dataset import Dataset, Request, Split
 from adversarial_autoencoder.system.errors import UserError, one_line
 
@@ -39,12 +39,15 @@ def load(request: Request) -> Dataset:
 
 def to_dataset(request: Request, parts: list[Split], name_of: Callable[[int], str]) -> Dataset:
     """Returns the data set of what `read` returns."""
-    data = dataset.from_splits(request, *parts, name_of=name_of)
+    data = arrays.from_splits(request, *parts, name_of=name_of)
     if not request.on_disk:
         return data
-    # All but the training images, which are the many.
-    validation, test = map(dataset.in_memory, (data.validation, data.test))
-    return dataclasses.replace(data, validation=validation, test=test)
+    # All but the training images, which are the many, go into memory.
+    in_memory = [
+        dataclasses.replace(split, images=np.asarray(split.images))
+        for split in (data.validation, data.test)
+    ]
+    return dataclasses.replace(data, validation=in_memory[0], test=in_memory[1])
 
 
 def read(request: Request) -> tuple[list[Split], Callable[[int], str]]:
@@ -102,7 +105,7 @@ def read(request: Request) -> tuple[list[Split], Callable[[int], str]]:
         if identity:
             sizes = [builder.info.features[key].num_classes for key in identity]
             labels = np.ravel_multi_index([columns[key] for key in identity], sizes)
-        split = dataset.checked(columns[image], labels, f"{name}: {image}", f"{name}: {label}")
+        split = arrays.checked(columns[image], labels, f"{name}: {image}", f"{name}: {label}")
         return dataclasses.replace(
             split, factors={key.removeprefix("label_"): columns[key] for key in factors}
         )
@@ -119,7 +122,7 @@ def _from_records(builder, part: str, image: str, label: str, on_disk: bool) -> 
     if feature.np_dtype != np.uint8:
         raise UserError(f"{builder.name} has pixels of {feature.np_dtype}, and bytes are needed")
     labels = records.read(np.arange(len(records)), label)
-    dataset.check_labels(labels.shape, labels.dtype, f"{builder.name}: {label}")
+    arrays.check_labels(labels.shape, labels.dtype, f"{builder.name}: {label}")
     images = streaming.StreamedImages(records, image, feature.shape)
     return Split(images if on_disk else np.asarray(images), labels.astype(np.int64))
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from adversarial_autoencoder import datasets
-from adversarial_autoencoder.datasets import dataset
+from adversarial_autoencoder.datasets.labels import labeled_subset
 from adversarial_autoencoder.system.errors import UserError
 
 import numpy as np
@@ -18,12 +18,12 @@ def split_of(*counts):
 
 def test_labelled_images_are_chosen_evenly_by_the_seed_alone():
     split = split_of(40, 50, 60)
-    chosen = dataset.labeled_subset(split, 30, seed=1)
+    chosen = labeled_subset(split, 30, seed=1)
     assert np.bincount(chosen.labels).tolist() == [10, 10, 10]
     places = chosen.images.ravel()
     assert len(set(places)) == 30
     np.testing.assert_array_equal(split.labels[places], chosen.labels)
-    again, other = (dataset.labeled_subset(split, 30, seed) for seed in (1, 2))
+    again, other = (labeled_subset(split, 30, seed) for seed in (1, 2))
     np.testing.assert_array_equal(again.images, chosen.images)
     assert (other.images != chosen.images).any()
 
@@ -34,14 +34,14 @@ def test_hidden_labels_are_all_but_those_of_the_labelled_images():
     np.testing.assert_array_equal(hidden.images, split.images)
     known = hidden.labels < 3
     np.testing.assert_array_equal(hidden.labels[known], split.labels[known])
-    chosen = dataset.labeled_subset(split, 30, seed=1)
+    chosen = labeled_subset(split, 30, seed=1)
     assert set(hidden.images[known].ravel()) == set(chosen.images.ravel())
     assert (hidden.labels[~known] == 3).all()
 
 
 @pytest.mark.parametrize("n_labeled", [0, 150])
 def test_all_images_may_be_labelled_however_uneven(n_labeled):
-    assert len(dataset.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)) == 150
+    assert len(labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)) == 150
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_all_images_may_be_labelled_however_uneven(n_labeled):
 )
 def test_labels_that_are_not_there_are_an_error(n_labeled, told):
     with pytest.raises(UserError, match=told):
-        dataset.labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)
+        labeled_subset(split_of(40, 50, 60), n_labeled, seed=0)
 
 
 # What tells data sets apart.
@@ -124,7 +124,7 @@ def test_an_earlier_fingerprint_is_compared_as_far_as_it_goes():
 
 def test_examples_are_one_of_each_class_then_a_second_of_each():
     split = split_of(1, 40, 50)
-    chosen = dataset.one_of_each(split, 6, seed=0)
+    chosen = split.one_of_each(6, seed=0)
     assert chosen.labels.tolist() == [0, 1, 2, 1, 2, chosen.labels[5]]
     assert len(set(chosen.images.ravel())) == 6
     np.testing.assert_array_equal(split.labels[chosen.images.ravel()], chosen.labels)
