@@ -112,11 +112,8 @@ class Judge:
 def cached_label_classifier(data: Dataset, cache_dir: str | os.PathLike) -> Classifier:
     """Returns the label classifier of a data set, trained once and then read from a file.
 
-    The name of the file depends on the training images, their labels and the names of the classes.
-
-    Args:
-      data: see `train_label_classifier`.
-      cache_dir: folder of the file, made if need be.
+    The name of the file in `cache_dir` depends on the training images, their labels and the names
+    of the classes.
 
     Raises:
       UserError: the folder cannot be written.
@@ -157,15 +154,7 @@ def _label(data: Dataset) -> dict[str, Attribute]:
 
 
 def cached_attribute_classifier(data: Dataset, cache_dir: str | os.PathLike) -> Classifier:
-    """Returns the attribute classifier of a data set, trained once and then read from a file.
-
-    Args:
-      data: see `train_attribute_classifier`.
-      cache_dir: folder of the file, made if need be.
-
-    Raises:
-      UserError: the folder cannot be written.
-    """
+    """Returns the classifier of `attributes` of a data set, as `cached_label_classifier` does."""
     train = data.train
     columns = [*train.factors.items(), *train.visible.items(), *train.pose.items()]
     checksum = _checksum(f"{ATTRIBUTE_VERSION} {train.images.shape}", train.images, *columns)
@@ -184,13 +173,8 @@ def train_attribute_classifier(
 ) -> Classifier:
     """Trains a convolutional classifier of `attributes`, on the images that show each.
 
-    Unlike those of the label classifier, images are not shifted: made pictures have everything in
-    its place, and a frame of an action may differ from the next by a pixel.
-
-    Args:
-      data: with categorical factors or pose; accuracies are measured on its test images.
-      seed: draws the initial weights and the order of images.
-      n_steps: steps of Adam, with batches of 128.
+    Args as of `train_label_classifier`, but images are not shifted: made pictures have everything
+    in its place, and a frame of an action may differ from the next by a pixel.
     """
     return _train(data, attributes(data), seed, n_steps)
 
@@ -245,7 +229,11 @@ def _shown(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 def _train(
     data: Dataset, targets: Mapping[str, Attribute], seed: int, n_steps: int, reach: int = 0
 ) -> Classifier:
-    """Trains a network on the sum of the attributes' losses; see `_fit`."""
+    """Trains a network on the sum of the attributes' losses, with Adam on batches of 128.
+
+    The learning rate falls to 0 along a cosine. By up to `reach` pixels the images of a batch are
+    shifted, all alike: a function of the seed and the step, hence no `fit`.
+    """
     sizes = [len(target.values) for target in targets.values()]
     network = _network(data.image_shape, sum(sizes), seed)
     classes_and_weights = [
@@ -255,16 +243,42 @@ def _train(
         )
         for target in targets.values()
     ]
+    schedule = keras.optimizers.schedules.CosineDecay(3e-3, n_steps)
+    optimizer = optimizers.adam(schedule, 0.9, network.trainable_variables)
+    images = tf.constant(data.train.images)
+    n, batch_size = len(images), min(128, len(images))
+    generator = randomness.numpy_generator(seed, "order of the classifier's images")
+    n_epochs = math.ceil(n_steps * batch_size / n)
+    order = np.concatenate([generator.permutation(n) for _ in range(n_epochs)])
+    batches = order[: n_steps * batch_size].reshape(n_steps, batch_size)
 
-    def loss(logits: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        total = tf.constant(0.0)
-        parts = tf.split(logits, sizes, axis=1)
-        for (classes, weights), part in zip(classes_and_weights, parts, strict=True):
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.gather(classes, rows), part)
-            total += tf.reduce_mean(losses * tf.gather(weights, rows))
-        return total
+    def shifted(x: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        shift_seed = randomness.stateless_seed(seed, "moves of the classifier's images", step)
+        corner = tf.random.stateless_uniform([2], shift_seed, 0, 2 * reach + 1, tf.int32)
+        padded = tf.pad(x, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
+        begin = tf.stack([0, corner[0], corner[1], 0])
+        return tf.slice(padded, begin, [batch_size, *data.image_shape])
 
-    _fit(network, data.train.images, loss, n_steps, seed, reach)
+    @tf.function(input_signature=[tf.TensorSpec([None, batch_size], batches.dtype)])
+    def train(batches: tf.Tensor) -> None:
+        for rows in batches:
+            x = shifted(tf.gather(images, rows), optimizer.iterations.value)
+            with tf.GradientTape() as tape:
+                logits = network(tf.cast(x, tf.float32) / 255.0, training=True)
+                loss = tf.constant(0.0)
+                parts = tf.split(logits, sizes, axis=1)
+                for (classes, weights), part in zip(classes_and_weights, parts, strict=True):
+                    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                        tf.gather(classes, rows), part
+                    )
+                    loss += tf.reduce_mean(losses * tf.gather(weights, rows))
+            optimizer.apply(tape.gradient(loss, network.trainable_variables))
+
+    with tqdm(desc="Classifier", total=n_steps, leave=False, disable=None) as bar:
+        for first in range(0, n_steps, 50):
+            part = batches[first : first + 50]
+            train(part)
+            bar.update(len(part))
     return _with_accuracy(network, data, targets)
 
 
@@ -346,61 +360,3 @@ def _network(shape: tuple[int, int, int], n_outputs: int, seed: int) -> keras.Mo
     x = keras.layers.Flatten(**options)(x)
     logits = keras.layers.Dense(n_outputs, kernel_initializer=initializer("logits"), **options)(x)
     return keras.Model(inputs, logits, name="classifier")
-
-
-def _fit(
-    network: keras.Model,
-    images: np.ndarray,
-    loss_of: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    n_steps: int,
-    seed: int,
-    reach: int,
-) -> None:
-    """Trains a network with Adam on batches of 128; the learning rate falls to 0 along a cosine.
-
-    Written by hand, since a shift is a function of the seed and the step.
-
-    Args:
-      network: the network to train.
-      images: uint8 [n, height, width, channels].
-      loss_of: logits [batch, n_outputs] and the rows of the images, int [batch], to the loss.
-      n_steps: steps to take.
-      seed: draws the order of images, and the shifts.
-      reach: by how many pixels, at most, the images of a batch are shifted, all alike.
-    """
-    batch_size = min(128, len(images))
-    batches = _batches(len(images), batch_size, n_steps, seed)
-    _, height, width, channels = images.shape
-    schedule = keras.optimizers.schedules.CosineDecay(3e-3, n_steps)
-    optimizer = optimizers.adam(schedule, 0.9, network.trainable_variables)
-    images = tf.constant(images)
-
-    def shifted(x: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        shift_seed = randomness.stateless_seed(seed, "moves of the classifier's images", step)
-        corner = tf.random.stateless_uniform([2], shift_seed, 0, 2 * reach + 1, tf.int32)
-        padded = tf.pad(x, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
-        begin = tf.stack([0, corner[0], corner[1], 0])
-        return tf.slice(padded, begin, [batch_size, height, width, channels])
-
-    @tf.function(input_signature=[tf.TensorSpec([None, batch_size], batches.dtype)])
-    def train(batches: tf.Tensor) -> None:
-        for rows in batches:
-            x = shifted(tf.gather(images, rows), optimizer.iterations.value)
-            with tf.GradientTape() as tape:
-                logits = network(tf.cast(x, tf.float32) / 255.0, training=True)
-                loss = loss_of(logits, rows)
-            optimizer.apply(tape.gradient(loss, network.trainable_variables))
-
-    with tqdm(desc="Classifier", total=n_steps, leave=False, disable=None) as bar:
-        for first in range(0, n_steps, 50):
-            part = batches[first : first + 50]
-            train(part)
-            bar.update(len(part))
-
-
-def _batches(n: int, batch_size: int, n_steps: int, seed: int) -> np.ndarray:
-    """Batches from permutations of n images, one after the other, int [n_steps, batch_size]."""
-    generator = randomness.numpy_generator(seed, "order of the classifier's images")
-    n_permutations = math.ceil(n_steps * batch_size / n)
-    order = np.concatenate([generator.permutation(n) for _ in range(n_permutations)])
-    return order[: n_steps * batch_size].reshape(n_steps, batch_size)
