@@ -86,9 +86,7 @@ class Run:
         self.explorer = path / "explorer.html"
 
     def create(self, model_name: str, flag_lines: Sequence[str], data: Dataset) -> None:
-        """Makes the folder, with `flags.txt` in it.
-
-        Where the folder is there already, another run began at the same time: it takes the next.
+        """Makes the folder, or another if a run has just taken it, with `flags.txt` in it.
 
         Raises:
           UserError: the folder cannot be written.
@@ -133,35 +131,6 @@ class Run:
                 lock = locks.held(self.path / "lock", f"{self.path} is being trained")
                 stack.enter_context(lock)
             yield
-
-    def note_machine(self, machine: Mapping[str, object]) -> str | None:
-        """Stores what this machine's rounding depends on, beside where the run was trained before.
-
-        Args:
-          machine: see `machine.machine`.
-
-        Returns:
-          What differs from where it was trained before; None if nothing does.
-
-        Raises:
-          UserError: it could not be stored.
-        """
-        before = []
-        if self.machines.exists():
-            try:
-                before = files.read_json(self.machines, lambda found: [dict(m) for m in found])
-            except UserError as error:
-                print(f"Warning: {error}, or leave it to be written anew.", file=sys.stderr)
-        others = [other for other in before if other != machine]
-        if machine not in before:
-            with saving(self.path):
-                write_atomically(self.machines, json.dumps([*before, machine], indent=2) + "\n")
-        if not others:
-            return None
-        keys = sorted({*others[-1], *machine})
-        pairs = ((key, others[-1].get(key, "none"), machine.get(key, "none")) for key in keys)
-        differing = [(key, f"{old} → {new}") for key, old, new in pairs if old != new]
-        return ", ".join(key if len(told) > 60 else f"{key} {told}" for key, told in differing)
 
     def flag_lines(self) -> list[str]:
         """Returns the lines of `flags.txt`.
@@ -256,17 +225,19 @@ class Run:
     def write_metrics(self, metrics: Mapping[str, float], dataset_name: str, commit: str) -> None:
         """Writes `metrics.json`, whole or not at all: the figures, flat, `dataset` and `commit`.
 
-        Args:
-          metrics: finite numbers by name.
-          dataset_name: the data set measured on.
-          commit: of the source that measured, see `machine.commit_of_source`.
-
         Raises:
           UserError: a figure is not finite, or the file cannot be written.
           TypeError: a figure is not a number.
         """
         content = {"dataset": dataset_name, "commit": commit}
-        content |= {name: _number(name, value) for name, value in metrics.items()}
+        for name, value in metrics.items():
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
+                raise TypeError(f"{name} is {value!r}, and only numbers go into metrics.json")
+            if not math.isfinite(value):
+                raise UserError(
+                    f"{name} is {value}, not a finite number: train a new run, at a smaller rate"
+                )
+            content[name] = int(value) if isinstance(value, numbers.Integral) else float(value)
         with saving(self.path, again="--evaluate"):
             write_atomically(self.metrics, json.dumps(content, indent=2) + "\n")
 
@@ -281,7 +252,11 @@ class Run:
         Raises:
           UserError: one is not there, or cannot be read.
         """
-        return tuple(self._load_network(name) for name in names or ("encoder", "decoder"))
+        advice = f"{LOAD_AGAIN}, which writes it anew"
+        if not self.newest_step():
+            advice = "train the run first"
+        names = names or ("encoder", "decoder")
+        return tuple(exports.load(self.checkpoints / f"{name}.keras", advice) for name in names)
 
     def best_step(self) -> int | None:
         """Returns the step of the stored checkpoint with the highest score, or None."""
@@ -293,14 +268,7 @@ class Run:
         return max(scored, key=scores.get, default=None)  # Of equals the last, stored first here.
 
     def restore(self, state: tf.train.Checkpoint, best: bool = False) -> int:
-        """Loads the newest checkpoint that is whole.
-
-        Args:
-          state: as it was when it was saved.
-          best: where checkpoints have scores, load the best of them.
-
-        Returns:
-          The number of steps that the model was trained for.
+        """Loads the newest whole checkpoint, or the best that has a score, and returns its step.
 
         Raises:
           UserError: there is none, or it is of another run.
@@ -388,12 +356,6 @@ class Run:
         """Returns the step of the newest checkpoint, or None."""
         return next((step for step, _ in checkpoints.stored(self.checkpoints)), None)
 
-    def _load_network(self, name: str) -> keras.Model:
-        advice = f"{LOAD_AGAIN}, which writes it anew"
-        if not self.newest_step():
-            advice = "train the run first"
-        return exports.load(self.checkpoints / f"{name}.keras", advice)
-
 
 def _now() -> str:
     """How the name of a run's folder begins; of one length, and in the order of time."""
@@ -419,23 +381,5 @@ def _checksum(lines: Sequence[str]) -> str:
 
 def folder_name(flags: options.Flags, model_name: str) -> str:
     """Returns how a new run's folder is called: when, and with which settings."""
-    parts = (
-        _now(),
-        flags.z_dim,
-        flags.learning_rate,
-        flags.batch_size,
-        flags.n_epochs,
-        flags.beta1,
-        model_name,
-    )
-    return "_".join(str(part) for part in parts)
-
-
-def _number(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} is {value!r}, and only numbers go into metrics.json")
-    if not math.isfinite(value):
-        raise UserError(
-            f"{name} is {value}, not a finite number: train a new run, at a smaller rate"
-        )
-    return int(value) if isinstance(value, numbers.Integral) else float(value)
+    settings = ("z_dim", "learning_rate", "batch_size", "n_epochs", "beta1")
+    return "_".join([_now(), *(str(flags[name].value) for name in settings), model_name])

@@ -18,7 +18,7 @@ from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.datasets.batches import STEPS_PER_CALL, Batches, steps_per_epoch
 from adversarial_autoencoder.model import Model
 from adversarial_autoencoder.optimizers import ExponentialMovingAverage
-from adversarial_autoencoder.runs import checkpoints, tensorboard
+from adversarial_autoencoder.runs import checkpoints, machines, tensorboard
 from adversarial_autoencoder.runs.recorder import VALIDATION, Recorder, accuracy
 from adversarial_autoencoder.system import devices, distribution, machine
 from adversarial_autoencoder.system.errors import UserError
@@ -97,12 +97,12 @@ class Trainer:
         here = machine.machine(self.strategy.num_replicas_in_sync if self.strategy else 1)
         if not self.flags.resume:
             print(f"Run: {run.path}")
-            run.note_machine(here)
+            machines.note(run, here)
             self._save(0)
             return 0
         step = run.restore(self.state)
         print(f"Going on with {run.path} at step {step}.")
-        if differing := run.note_machine(here):
+        if differing := machines.note(run, here):
             print(f"Its end will differ by rounding from an unbroken run's: {differing}.")
         return step
 

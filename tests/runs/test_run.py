@@ -7,7 +7,7 @@ import struct
 import tempfile
 
 from adversarial_autoencoder import options
-from adversarial_autoencoder.runs import checkpoints, finding
+from adversarial_autoencoder.runs import checkpoints, finding, machines
 from adversarial_autoencoder.runs import run as runs
 from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
@@ -483,7 +483,7 @@ def test_a_checkpoint_that_may_not_be_read_is_not_taken_for_a_damaged_one(readab
 def test_machines_of_another_shape_are_told_and_written_anew(content, tmp_path, data, capsys):
     run = make_run(tmp_path, data)
     run.machines.write_text(content)
-    assert run.note_machine({"cpus": 2}) is None
+    assert machines.note(run, {"cpus": 2}) is None
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and told.startswith(f"Warning: {run.machines} is damaged (")
-    assert run.note_machine({"cpus": 3}) == "cpus 2 → 3"
+    assert machines.note(run, {"cpus": 3}) == "cpus 2 → 3"
