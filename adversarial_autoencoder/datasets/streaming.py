@@ -42,7 +42,7 @@ class Records:
                 "omit --streaming"
             ) from error
         except Exception as error:  # The files' reader raises its own.
-            raise _unreadable(builder.info, error) from error
+            raise unreadable(builder.info, error) from error
         self.order = _order_of_load(builder, part)
         self._decoders = {}
         for name in features:
@@ -69,7 +69,7 @@ class Records:
                 with tf.device("CPU"):
                     parts.append(self._decoders[feature](tf.constant(records)).numpy())
             except Exception as error:  # TFDS, TensorFlow and the file system each raise their own.
-                raise _unreadable(self.source.dataset_info, error) from error
+                raise unreadable(self.source.dataset_info, error) from error
         return np.concatenate(parts)
 
 
@@ -102,19 +102,15 @@ class StreamedImages:
         return np.asarray(self).reshape(*shape)
 
 
-def _unreadable(info, error: Exception) -> UserError:
-    return UserError(
-        f"{info.name} cannot be read from {info.data_dir} ({reason(error)}); if the folder is "
-        "damaged, delete it"
-    )
-
-
-def reason(error: Exception) -> str:
-    """Returns what an error says, in one line; of TensorFlow's, without the graph around it."""
+def unreadable(info, error: Exception) -> UserError:
+    """Returns the message that a data set is damaged; of TensorFlow's, without the graph in it."""
     text = str(error).split("[[{{")[0].split(" [Op:")[0].rstrip()
     if isinstance(error, tf.errors.OpError):
         text = text.split("}} ")[-1].rpartition("\n")[2]
-    return one_line(text or error)
+    return UserError(
+        f"{info.name} cannot be read from {info.data_dir} ({one_line(text or error)}); if the "
+        "folder is damaged, delete it"
+    )
 
 
 @contextlib.contextmanager

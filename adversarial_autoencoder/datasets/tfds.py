@@ -97,10 +97,7 @@ def read(request: Request) -> tuple[list[Split], Callable[[int], str]]:
             batches = list(tfds.as_numpy(data))
             columns = {key: np.concatenate([b[key] for b in batches]) for key in wanted}
         except Exception as error:  # TFDS, TensorFlow and the file system each raise their own.
-            raise UserError(
-                f"--dataset={name}: {part} cannot be read from {builder.data_dir} "
-                f"({streaming.reason(error)}); if the folder is damaged, delete it"
-            ) from error
+            raise streaming.unreadable(builder.info, error) from error
         labels = columns[label]
         if identity:
             sizes = [builder.info.features[key].num_classes for key in identity]

@@ -36,6 +36,8 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
       DoesNotFit: the model has one code, and its networks hold anything but dense layers, or
         `encode` and `decode` do more than to call them; or an image has no finite pixels.
     """
+    from matplotlib.colors import to_hex  # Not for --help.
+
     if kind not in KINDS:
         raise ValueError(f"weights are of the kind {' or '.join(KINDS)}, not {kind}")
     shared = {
@@ -62,7 +64,7 @@ def page(model: Model, data: Dataset, kind: str = "float16") -> str:
     described = shared | {
         "view": "map" if is_map else "styles",
         "kind": kind,
-        "colours": [_hex(colour) for colour in plots.class_colours(len(data.class_names))],
+        "colours": [to_hex(colour) for colour in plots.class_colours(len(data.class_names))],
         "labels": _label_names(n_labels, model, data),
         "clusters": model.labels_are_clusters,
         "encoder": weights.network(encoder),
@@ -258,10 +260,6 @@ def _prior(model: Model) -> dict | None:
 
 def _rounded(values: np.ndarray) -> list:
     return np.round(np.asarray(values, float), 3).tolist()
-
-
-def _hex(colour: np.ndarray) -> str:
-    return "#" + "".join(f"{round(255 * float(part)):02x}" for part in colour[:3])
 
 
 def fill(described: dict, weights: str) -> str:

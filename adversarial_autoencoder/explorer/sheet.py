@@ -6,13 +6,12 @@ them: a page has all swaps, and z in motion.
 """
 
 import base64
-import io
 import math
 
 from adversarial_autoencoder.datasets import Dataset
 from adversarial_autoencoder.explorer.convert import DoesNotFit
 from adversarial_autoencoder.model import Model
-from adversarial_autoencoder.pictures import grids
+from adversarial_autoencoder.pictures import grids, png
 
 import numpy as np
 
@@ -29,10 +28,8 @@ def has_two_codes(model: Model) -> bool:
 def described(model: Model, data: Dataset) -> dict:
     """Returns the sheet, as the page's `showSwaps` takes it.
 
-    Args:
-      model: with `all_codes` and `decode_both`, see `disentangling`, and `shown(data)`: a split,
-        and which of its images its pictures show.
-      data: its data set.
+    The model has `all_codes` and `decode_both`, see `disentangling`, and `shown(data)`: a split and
+    which of its images its pictures show.
 
     Returns:
       - `shown`: the classes of the n test images,
@@ -61,7 +58,7 @@ def described(model: Model, data: Dataset) -> dict:
     cells = np.concatenate(cells)
 
     steps = STEPS
-    while len(content := _png(grids.grid(cells, n, gap=0))) > MAX_BYTES and steps > 1:
+    while len(content := png.encode_exactly(grids.grid(cells, n, gap=0))) > MAX_BYTES and steps > 1:
         steps //= 2
         by_row = cells.reshape(-1, n, *cells.shape[1:])
         cells = np.concatenate([by_row[:1], by_row[1::2]]).reshape(-1, *cells.shape[1:])
@@ -82,13 +79,3 @@ def _thinned(images: np.ndarray) -> np.ndarray:
     blocks = images[:, : height * factor, : width * factor]
     blocks = blocks.reshape(n, height, -1, width, blocks.shape[2] // width, channels)
     return np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8)
-
-
-def _png(picture: np.ndarray) -> bytes:
-    """Returns a picture with every pixel as it is, as a PNG file."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    picture = picture[..., 0] if picture.shape[-1] == 1 else picture
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()

@@ -33,9 +33,26 @@ def encode(picture: np.ndarray, scale: int | None = None) -> bytes:
       picture: uint8 [height, width, 1 or 3].
       scale: draws each pixel as a square of this many; None: as many, up to 8, as a README shows.
     """
+    from PIL import Image
+
     if scale is None:
         scale = int(np.clip(README_WIDTH // max(picture.shape[:2]), 1, 8))
-    return _encode(picture.repeat(scale, axis=0).repeat(scale, axis=1))
+    image = _image(picture.repeat(scale, axis=0).repeat(scale, axis=1))
+    grey = image.mode == "L"
+    if not grey and image.getcolors(256) is not None:
+        image = image.quantize(256, dither=Image.Dither.NONE)
+    content = _compressed(image)
+    if len(content) > MAX_PNG_BYTES:
+        # The octree keeps frequent colours, the classes', and takes a hundredth of a second.
+        method = Image.Quantize.FASTOCTREE
+        fewer = image.quantize(32 if grey else 256, method, dither=Image.Dither.NONE)
+        content = _compressed(fewer)
+    return content
+
+
+def encode_exactly(picture: np.ndarray) -> bytes:
+    """Returns a picture with every pixel as it is, as a PNG file's content."""
+    return _compressed(_image(picture))
 
 
 def show(picture: np.ndarray, title: str) -> None:
@@ -63,20 +80,11 @@ def opens_windows() -> bool:
     return plt.get_backend().lower() != "agg"
 
 
-def _encode(picture: np.ndarray) -> bytes:
+def _image(picture: np.ndarray):
     from PIL import Image
 
-    grey = bool((picture == picture[..., :1]).all())
-    image = Image.fromarray(picture[..., 0] if grey else picture)
-    if not grey and image.getcolors(256) is not None:
-        image = image.quantize(256, dither=Image.Dither.NONE)
-    data = _compressed(image)
-    if len(data) > MAX_PNG_BYTES:
-        # The octree keeps frequent colours, the classes', and takes a hundredth of a second.
-        data = _compressed(
-            image.quantize(32 if grey else 256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        )
-    return data
+    is_grey = (picture == picture[..., :1]).all()
+    return Image.fromarray(picture[..., 0] if is_grey else picture)
 
 
 def _compressed(image) -> bytes:

@@ -55,20 +55,15 @@ def start(flags: absl_flags.FlagValues) -> tf.distribute.Strategy | None:
     if n == 1:
         return None
     _check_division(flags.batch_size, n)
-    if not gpus:
-        _divide_cpu(n)
+    if not gpus:  # The CPU becomes n logical devices, to try several.
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        logical = [tf.config.LogicalDeviceConfiguration()] * n
+        try:
+            tf.config.set_logical_device_configuration(cpu, logical)
+        except RuntimeError:  # TensorFlow has begun.
+            _check_number("CPU", n)
     kind = "GPU" if gpus else "CPU"
     return devices.mirrored(tuple(f"{kind}:{k}" for k in range(n)))
-
-
-def _divide_cpu(n: int) -> None:
-    """Makes the CPU n logical devices, to try several where there is no GPU."""
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    logical = [tf.config.LogicalDeviceConfiguration()] * n
-    try:
-        tf.config.set_logical_device_configuration(cpu, logical)
-    except RuntimeError:  # TensorFlow has begun.
-        _check_number("CPU", n)
 
 
 def _check_number(kind: str, n: int) -> None:

@@ -1,5 +1,6 @@
 """Where a run's figures come from: the commit of the source, and the machine."""
 
+import contextlib
 import os
 import pathlib
 import platform
@@ -47,11 +48,14 @@ def machine(replicas: int = 1) -> dict[str, str | int]:
       replicas: among how many devices each batch is divided.
     """
     threading = tf.config.threading
+    # Those that this process may run on, which may be fewer than there are (`taskset`).
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cpus = os.sched_getaffinity(0) if has_affinity else range(os.cpu_count() or 1)
     found = {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "processor": _processor(),
-        "cpus": _usable_cpus(),
+        "cpus": len(cpus),
         "intra_op_threads": threading.get_intra_op_parallelism_threads(),  # 0: as many as CPUs.
         "inter_op_threads": threading.get_inter_op_parallelism_threads(),
         "devices": ", ".join(_device(d) for d in tf.config.list_physical_devices()),
@@ -61,24 +65,21 @@ def machine(replicas: int = 1) -> dict[str, str | int]:
     return found | {name: os.environ[name] for name in _VARIABLES if name in os.environ}
 
 
-def _usable_cpus() -> int:
-    """As many as this process may run on, which may be fewer than there are (`taskset`)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _processor() -> str:
     """The kind of processor, and which vector instructions it has: they choose the kernels."""
-    features = []
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        flags = next(line for line in lines if line.startswith(("flags", "Features"))).split()
-        vector = ("avx", "fma", "amx", "asimd", "sve")
-        features = sorted(flag for flag in flags if flag.startswith(vector))
-    except (OSError, StopIteration):
-        pass  # No Linux; the kind alone, then.
+    vector = ("avx", "fma", "amx", "asimd", "sve")
+    features = sorted(name for name in _features() or () if name.startswith(vector))
     return " ".join([platform.machine(), *features])
+
+
+def _features(cpu_info: str = "/proc/cpuinfo") -> list[str] | None:
+    """What the processor can do; None where the system, no Linux, does not tell."""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path(cpu_info).read_text().splitlines():
+            name, _, words = line.partition(":")
+            if name.strip() in ("flags", "Features"):  # x86; ARM.
+                return words.split()
+    return None
 
 
 def _device(device: tf.config.PhysicalDevice) -> str:
@@ -89,9 +90,8 @@ def _device(device: tf.config.PhysicalDevice) -> str:
 
 def slow_precision(precision: str, cpu_info: str = "/proc/cpuinfo") -> str | None:
     """Returns a line if 16-bit products would be slower here than 32-bit ones, or None."""
-    if precision != "mixed_bfloat16" or tf.config.list_physical_devices("GPU"):
-        return None
-    if multiplies_bfloat16(cpu_info) is not False:
+    has_gpu = tf.config.list_physical_devices("GPU")
+    if precision != "mixed_bfloat16" or has_gpu or multiplies_bfloat16(cpu_info) is not False:
         return None
     return (
         "Warning: this processor has no bfloat16 units, so --precision=mixed_bfloat16 is slower "
@@ -102,12 +102,6 @@ def slow_precision(precision: str, cpu_info: str = "/proc/cpuinfo") -> str | Non
 
 def multiplies_bfloat16(cpu_info: str = "/proc/cpuinfo") -> bool | None:
     """Whether the processor has instructions for products of bfloat16; None: not known."""
-    try:
-        lines = pathlib.Path(cpu_info).read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        name, _, words = line.partition(":")
-        if name.strip() in ("flags", "Features"):  # x86; ARM.
-            return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(words.split()))
-    return None
+    features = _features(cpu_info)
+    known = {"avx512_bf16", "amx_bf16", "bf16"}
+    return None if features is None else bool(known & set(features))
