@@ -293,13 +293,7 @@ def redraw(networks: Iterable[keras.Model], seed: int, step: tf.Tensor) -> None:
 def with_same_draws(
     network: keras.Model, seed: int, step: tf.Tensor
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns the network as a function, in training, that drops the same units at every call.
-
-    Args:
-      network: what to call.
-      seed: the run's seed.
-      step: int64 scalar.
-    """
+    """Returns the network as a function, in training, that drops the same units at every call."""
 
     def call(x: tf.Tensor) -> tf.Tensor:
         redraw([network], seed, step)

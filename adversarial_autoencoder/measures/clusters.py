@@ -13,15 +13,8 @@ import numpy as np
 def labels_by_confidence(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Names each cluster by the label of the image most likely to belong to it.
 
-    A cluster that no image belongs to has one too. Of images that are equally likely, the first
-    counts.
-
-    Args:
-      probabilities: float [n, n_clusters], one row a validation image.
-      labels: int [n], their labels.
-
-    Returns:
-      int [n_clusters].
+    Of validation images, [n, n_clusters] and [n], to int [n_clusters]. A cluster that no image
+    belongs to has a label too. Of images that are equally likely, the first counts.
 
     Makhzani et al. 2015, section 6.
     """
@@ -31,15 +24,8 @@ def labels_by_confidence(probabilities: np.ndarray, labels: np.ndarray) -> np.nd
 def labels_by_majority(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Names each cluster by the most frequent label of the images that belong to it.
 
-    A cluster that no image belongs to has its label by confidence. Of labels that are equally
-    frequent, the smallest counts.
-
-    Args:
-      probabilities: float [n, n_clusters], one row a validation image.
-      labels: int [n], their labels.
-
-    Returns:
-      int [n_clusters].
+    As `labels_by_confidence`, which names a cluster that no image belongs to. Of labels that are
+    equally frequent, the smallest counts.
     """
     counts = table(np.argmax(probabilities, axis=1), labels, probabilities.shape[1])
     by_confidence = labels_by_confidence(probabilities, labels)
@@ -47,13 +33,7 @@ def labels_by_majority(probabilities: np.ndarray, labels: np.ndarray) -> np.ndar
 
 
 def table(clusters: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Counts the images of each label in each cluster: int [n_clusters, n_labels].
-
-    Args:
-      clusters: int [n], the cluster of each image.
-      labels: int [n], the label of each image.
-      n_clusters: number of clusters, rows of the table.
-    """
+    """Counts the images, by cluster and label int [n], of each: int [n_clusters, n_labels]."""
     counts = np.zeros([n_clusters, int(np.max(labels)) + 1], int)
     np.add.at(counts, (np.asarray(clusters), np.asarray(labels)), 1)
     return counts
@@ -63,10 +43,6 @@ def normalized_mutual_information(clusters: np.ndarray, labels: np.ndarray) -> f
     """Returns the mutual information of clusters and labels, divided by their mean entropy.
 
     0: independent, 1: one says which the other is. Where neither varies it is 0.
-
-    Args:
-      clusters: int [n], the cluster of each image.
-      labels: int [n], the label of each image.
 
     Strehl and Ghosh 2002, with the arithmetic mean of the entropies.
     """
@@ -82,13 +58,7 @@ def clustering(
     test_probabilities: np.ndarray,
     test_labels: np.ndarray,
 ) -> Metrics:
-    """Compares clusters with labels.
-
-    Args:
-      validation_probabilities: float [n, n_clusters]; validation images name the clusters.
-      validation_labels: int [n].
-      test_probabilities: float [m, n_clusters].
-      test_labels: int [m].
+    """Compares clusters with labels on test images; validation images name the clusters.
 
     Returns:
       - `clustering_error`: share of test images whose cluster has another label, each cluster named

@@ -180,13 +180,9 @@ def measure_true_swaps(model: tf.Module, data: Dataset, judge: Judge) -> Metrics
 def true_swaps(split: Split, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draws pairs of images of different identities whose swap is known; the same every time.
 
-    Args:
-      split: with `pose`.
-      n: how many at most.
-
     Returns:
-      Three times rows, int [n]: the image that gives s; the one that gives z; and a third one, the
-      picture of the identity of the first in the pose of the second.
+      Rows of at most n images that give s, of those that give z, and of the pictures of the first
+      ones' identity in the second ones' pose; int.
     """
     if not split.pose:
         return (np.zeros(0, int),) * 3
@@ -218,14 +214,7 @@ def with_held_out(data: Dataset) -> Dataset:
 
 
 def downscaled_pixels(images: np.ndarray) -> np.ndarray:
-    """Returns images as rows of pixel values, halved in size while they have more than MAX_PIXELS.
-
-    Args:
-      images: [n, height, width, channels].
-
-    Returns:
-      float32 [n, pixels], in the range of the images.
-    """
+    """Returns images as float32 [n, pixels], halved in size while they have over MAX_PIXELS."""
     while images[0].size > MAX_PIXELS:
         n, height, width, channels = images.shape
         images = images[:, : height // 2 * 2, : width // 2 * 2]

@@ -22,23 +22,13 @@ N_STYLES = 1000  # Test images whose style is decoded with every label.
 
 
 def measure_reconstruction(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
-    """Returns the reconstruction error of an autoencoder on test images.
-
-    Args:
-      model: with `reconstruct(x, y)`.
-
-    Returns:
-      `reconstruction_mse`.
-    """
+    """Returns the reconstruction error of an autoencoder (`reconstruct(x, y)`) on test images."""
     x, y = data.test_inputs()
     return formulas.reconstruction_mse(x.numpy(), generate(model.reconstruct, x, y))
 
 
 def measure_codes(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns how well the codes fit the prior, and the likelihood of test images.
-
-    Args:
-      model: with `sample_prior(n, use)` and `decode(z, y)`.
 
     Returns:
       `code_mean`, `code_stddev`, `code_ks`, `energy_distance` and more of `formulas.code_fit`;
@@ -60,9 +50,6 @@ def measure_style_and_content(model: tf.Module, data: Dataset, judge: Judge) -> 
 
     A probe reads z as the decoder gets it in training; where that is drawn, a second one reads its
     mean.
-
-    Args:
-      model: with `sample_prior(n, use)`, `encode(x)` and `decode(z, y)`.
 
     Returns:
       `content_accuracy`, and `classifier_accuracy` of the judge on test images;
@@ -92,9 +79,6 @@ def measure_style_transfer(model: tf.Module, data: Dataset, judge: Judge) -> Met
 
     The codes of 1,000 test images are each decoded with every label. Images generated from the
     prior do not show where that fails: for unusual images.
-
-    Args:
-      model: with `encode(x)` and `decode(z, y)`.
     """
     test = data.test.spread(N_STYLES)
     y = np.eye(data.n_classes, dtype=np.float32)
@@ -107,11 +91,7 @@ def measure_style_transfer(model: tf.Module, data: Dataset, judge: Judge) -> Met
 
 
 def measure_classification(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
-    """Returns the error of the labels that the model itself predicts, on test images.
-
-    Args:
-      model: with `classify(x)`, class probabilities or logits.
-    """
+    """Returns the error of the labels that the model itself predicts, on test images."""
     predicted = classify(model.classify, data.test.images)
     return formulas.classification_error(predicted, data.test.labels)
 
@@ -120,9 +100,6 @@ def measure_clusters(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns how well the clusters that the model found fit the labels; see `clusters.clustering`.
 
     Validation images give each cluster its label. Images of one class alone measure nothing.
-
-    Args:
-      model: with `classify(x)`, cluster probabilities.
     """
     if data.n_classes < 2:
         return {}
@@ -132,9 +109,6 @@ def measure_clusters(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
 
 def measure_map(model: tf.Module, data: Dataset, judge: Judge) -> Metrics:
     """Returns the error of the labels, or of clusters, and how well codes alone tell the label.
-
-    Args:
-      model: with `encode(x)`, `classify(x)`, and `heads()`, the cluster heads, float [n, z_dim].
 
     Returns:
       The figures of `measure_classification` or `measure_clusters`; `nearest_neighbour_error` of

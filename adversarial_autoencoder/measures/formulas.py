@@ -33,12 +33,7 @@ def mean_with_error(name: str, values: np.ndarray) -> Metrics:
 
 
 def reconstruction_mse(x: np.ndarray, x_hat: np.ndarray) -> Metrics:
-    """Returns the reconstruction error, the mean square over pixels, as `reconstruction_mse`.
-
-    Args:
-      x: images, see the module's docstring.
-      x_hat: their reconstructions, the same.
-    """
+    """Returns the mean square over pixels of images and reconstructions as `reconstruction_mse`."""
 
     def errors(x: np.ndarray, x_hat: np.ndarray) -> np.ndarray:
         return np.mean(np.square(pixels(x) - pixels(x_hat)), axis=1)
@@ -47,12 +42,7 @@ def reconstruction_mse(x: np.ndarray, x_hat: np.ndarray) -> Metrics:
 
 
 def classification_error(predicted: np.ndarray, labels: np.ndarray) -> Metrics:
-    """Returns the share of images whose predicted label is wrong, as `test_error`.
-
-    Args:
-      predicted: int [n], the predicted labels.
-      labels: int [n], the true labels.
-    """
+    """Returns the share of predicted labels, int [n], that are wrong, as `test_error`."""
     return mean_with_error("test_error", np.asarray(predicted) != np.asarray(labels))
 
 
@@ -63,9 +53,8 @@ def code_fit(z: np.ndarray, prior: np.ndarray, prior_again: np.ndarray) -> Metri
     """Compares codes with samples of the prior, and the prior with itself as a reference.
 
     Args:
-      z: codes of test images, float [n, z_dim].
-      prior: samples of the prior, float [n, z_dim].
-      prior_again: other samples of the prior, drawn independently, float [n, z_dim].
+      z, prior, prior_again: codes of test images; samples of the prior, twice independently drawn;
+        float [n, z_dim] each.
 
     Returns:
       - `code_mean`: the largest |mean| of a dimension,
@@ -96,11 +85,8 @@ def energy_distance(a: np.ndarray, b: np.ndarray) -> float:
     It is 0 only where the joint distributions are the same, so it also detects dependence between
     dimensions, holes and clusters that no single dimension shows. Averages are over all pairs,
     also those of a point with itself: the distance is never negative, and for two samples of n
-    points of one distribution it is 2 E|a - a'| / n on average. In units of the codes.
-
-    Args:
-      a: float [n, dim].
-      b: float [m, dim].
+    points of one distribution it is 2 E|a - a'| / n on average. In units of the codes, [n, dim] and
+    [m, dim].
 
     Székely and Rizzo 2013, "Energy statistics", section 2.
     """
@@ -161,10 +147,8 @@ def parzen_log_likelihood(
     of the ten, and theirs is a figure of its own, since the papers' figures are of the ten.
 
     Args:
-      samples: generated images, 10,000 in the paper; see the module's docstring.
-      validation_images: images on which the bandwidth is chosen.
-      test_images: images to measure, 10,000 in the paper.
-      n_validation: the first N of the validation images are used.
+      samples, test_images: 10,000 each in the paper.
+      validation_images: on the first `n_validation` of them the bandwidth is chosen.
 
     Returns:
       `parzen_log_likelihood` and `parzen_bandwidth`, of the ten; `parzen_fine_log_likelihood` and
@@ -217,11 +201,6 @@ def content_accuracy(classifier: Callable, images: np.ndarray, labels: np.ndarra
     It is the share of images whose label, as an independent classifier predicts it, is the label
     that they were generated with. Read it with `sample_diversity`: one good image per label has a
     content accuracy of 1.
-
-    Args:
-      classifier: images to predicted labels, int [n].
-      images: generated images; see the module's docstring.
-      labels: int [n], the labels that they were generated with.
     """
     return mean_with_error("content_accuracy", np.asarray(classifier(images)) == np.asarray(labels))
 
@@ -239,15 +218,8 @@ def sample_diversity(
     one label, then over labels; divided by the same figure for real images. 0: one image per label.
     1: as diverse as real ones. Noise is diverse too, so read it with `content_accuracy`.
 
-    Args:
-      images: generated images; see the module's docstring.
-      labels: int [n], the labels that they were generated with.
-      real_images: test images.
-      real_labels: int [m], their labels.
-      n_per_label: the first N images of each label are used.
-
-    Returns:
-      `sample_diversity`; nothing if no label has two generated and two different real images.
+    The first `n_per_label` images of each label are used. Nothing is returned if no label has two
+    generated and two different real images.
     """
     generated = _differences(images, labels, n_per_label)
     real = _differences(real_images, real_labels, n_per_label)
@@ -278,14 +250,7 @@ def nearest_neighbour_error(
 ) -> Metrics:
     """Returns the share of test codes whose nearest neighbour among codes has another label.
 
-    Args:
-      codes: float [n, z_dim], the codes of training images.
-      labels: int [n], their labels.
-      test_codes: float [m, z_dim].
-      test_labels: int [m], their labels.
-
-    Returns:
-      `nearest_neighbour_error`, 0 to 1.
+    Codes are float, [n, z_dim] of training and [m, z_dim] of test images; labels int [n] and [m].
     """
     centre = np.mean(codes, axis=0, dtype=np.float64)
     codes, test_codes = (np.asarray(z - centre, np.float32) for z in (codes, test_codes))

@@ -57,12 +57,7 @@ def style_factor_r2(
 
     One probe predicts all continuous factors, and each categorical factor has one of its own.
 
-    Args:
-      z_train: codes of training images, float [n, z_dim].
-      factors_train: see the module's docstring; may be empty.
-      z_test: codes of test images, float [m, z_dim].
-      factors_test: the same factors, [m].
-      seed: see `z_probe_accuracy`.
+    Args as of `z_probe_accuracy`, with factors by name (maybe none) in the place of labels.
 
     Returns:
       - for a continuous factor `style_factor_r2_<name>`, the share of its variance on test images
@@ -106,12 +101,7 @@ def probe_errors(
 ) -> tuple[float, float]:
     """Returns the share of wrong predictions of a probe on training and on test codes, 0 to 1.
 
-    Args:
-      z_train: codes of training images, or other inputs, one row an image, [n, z_dim].
-      y_train: int [n], their labels, any numbers.
-      z_test: codes or inputs of test images, [m, z_dim].
-      y_test: int [m], their labels.
-      seed: see `z_probe_accuracy`.
+    Args as of `z_probe_accuracy`; labels are any integers.
 
     Mathieu et al. 2016, table 1.
     """
@@ -153,18 +143,9 @@ def _fit(
     seed: int,
     **stopping: str,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Trains a probe; the best epoch on the held-out codes is kept.
+    """Trains a probe, codes to outputs; the best epoch on the held-out codes is kept.
 
-    Args:
-      z: codes, float [n, z_dim].
-      targets: [n] or [n, n_outputs].
-      n_outputs: units of the last layer.
-      loss: the loss to minimize.
-      seed: see `z_probe_accuracy`.
-      **stopping: the `monitor` and `mode` of `EarlyStopping`.
-
-    Returns:
-      The function from codes to outputs, float32 [m, n_outputs].
+    `stopping` is the `monitor` and `mode` of `EarlyStopping`.
     """
     mean, stddev = np.mean(z, axis=0, dtype=np.float64), _stddev(z)
 

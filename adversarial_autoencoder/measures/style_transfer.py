@@ -23,10 +23,6 @@ _BLOCK = 25  # Images measured at a time: 20 MB of distances.
 def style_transfer(classifier: Callable, images: np.ndarray) -> Metrics:
     """Returns the share of decoded images that show the label asked for, and that of whole rows.
 
-    Args:
-      classifier: images [n · n_classes, height, width, channels] to labels, int [n · n_classes].
-      images: images of rows.
-
     Returns:
       `style_transfer_accuracy`, over all images, and `style_transfer_rows`, the share of rows in
       which all labels are right. Standard errors are over rows: one code fails with many labels.
@@ -51,8 +47,7 @@ def style_agreement(
       images: images of rows.
       sources: [n, height, width, channels], the test image of each row.
       source_labels: int [n], their labels. If given, a test image's feature counts relative to the
-        mean of its class: a 1 is narrow as a digit, which is no style. Without them, a code that
-        holds the digit and not the style can score too.
+        mean of its class: a 1 is narrow as a digit, which is no style.
 
     Returns:
       `style_agreement_<feature>`, each of `FEATURES`, from -1 to 1.
@@ -72,9 +67,6 @@ def style_agreement(
 
 def stroke_features(images: np.ndarray) -> dict[str, np.ndarray]:
     """Measures the strokes of digits; 0 where there is no ink.
-
-    Args:
-      images: [n, height, width, channels], uint8 or float in [0, 1].
 
     Returns:
       By name, float64 [n]:

@@ -57,14 +57,9 @@ def read_picture(path: str | os.PathLike, ground: str = image_files.GROUNDS[0]) 
 
 
 def fit(frame: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Cuts a frame to the proportions of `shape`, from its middle, and scales it.
+    """Cuts a frame, uint8 [height, width, 3], to the proportions of `shape`, and scales it to that.
 
-    Args:
-      frame: uint8 [height, width, 3].
-      shape: the height, width and channels wanted; with one channel, its brightness is kept.
-
-    Returns:
-      uint8 of that shape; the frame as it is if it fits already.
+    With one channel, its brightness is kept.
     """
     from PIL import Image, ImageOps
 
@@ -114,9 +109,6 @@ class Animator:
     def draw(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Draws all characters as the frame shows the driver.
 
-        Args:
-          frame: uint8 [height, width, 3] of any size.
-
         Returns:
           The frame in the model's size, and the pictures, uint8 [n_characters, *shape].
         """
@@ -143,12 +135,8 @@ def beside(frame: np.ndarray, pictures: np.ndarray) -> np.ndarray:
 
 
 def strip(frames: Iterable[np.ndarray], pictures: Iterable[np.ndarray]) -> np.ndarray:
-    """Lays out all frames from left to right: the driver above, a row for each character below.
-
-    Args:
-      frames: n times uint8 [height, width, channels]; the first `MAX_STRIP` are shown.
-      pictures: n times uint8 [n_characters, height, width, channels].
-    """
+    """Lays out the first `MAX_STRIP` frames from left to right: the driver above, a row for each
+    character below, whose `pictures` are uint8 [n_characters, height, width, channels] a frame."""
     rows = np.concatenate(
         [
             np.stack(list(frames)[:MAX_STRIP])[np.newaxis],

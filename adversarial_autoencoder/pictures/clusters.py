@@ -16,13 +16,7 @@ COLUMN = 20  # Of rows, so many; more make another column.
 
 
 def draw_clusters(model: Model, data: Dataset) -> dict[str, np.ndarray]:
-    """Returns the pictures of a model's clusters by name, uint8 [height, width, channels].
-
-    Args:
-      model: with `classify(x)`, cluster probabilities, and `decode(z, y)`; nothing is drawn where
-        its labels are not clusters.
-      data: its data set; test images are shown.
-    """
+    """Returns the pictures of a model's clusters by name; none if its labels are not clusters."""
     if not model.labels_are_clusters:
         return {}
     found = inference.classify(model.classify, data.test.images)
@@ -39,14 +33,9 @@ def rows(model: Model, data: Dataset, clusters: np.ndarray) -> np.ndarray:
     The head is the image of the cluster's one-hot label with z = 0; of a map, that of the code of
     the cluster's head.
 
-    Args:
-      model: with `decode(z, y)`.
-      data: its data set.
-      clusters: int [n], the cluster of each test image; the first ones of each are shown.
-
-    Returns:
-      uint8 [height, width, channels], a cluster a row; more than 20 rows stand side by side. Of
-      more than 60 clusters the first are drawn, and a line above says so.
+    `clusters` are those of the test images, int [n]; the first images of each are shown, a cluster
+    a row. More than 20 rows stand side by side. Of more than 60 clusters the first are drawn, and a
+    line above says so.
 
     Makhzani et al. 2015, figure 9.
     """

@@ -75,15 +75,9 @@ def styles(
 
     Of more than `MOST_CLASSES`, the first are shown, and a line above says so.
 
-    Args:
-      model: decodes.
-      data: gives the classes and the images' shape.
-      z: codes, float32 [n_styles, z_dim].
-      sources: images in front of the rows, each flat [n_styles, input_dim] in [0, 1]: the ones that
-        the styles were taken from, for example, and their reconstructions.
-
-    Returns:
-      As `style_grid`.
+    Codes are float32 [n_styles, z_dim]. In front of the rows stand the `sources`, each flat
+    [n_styles, input_dim] in [0, 1]: the images that the styles were taken from, for example, and
+    their reconstructions.
     """
     n = min(data.n_classes, MOST_CLASSES)
     y = tf.tile(tf.eye(n, data.n_classes), [len(z), 1])
@@ -128,9 +122,6 @@ def style_grid(
       gap: pixels between neighbours.
       headings: names above the columns, shortened to their width; none by default.
 
-    Returns:
-      uint8 [height, width, channels].
-
     Raises:
       ValueError: there is not one source for each row.
     """
@@ -162,9 +153,6 @@ def swap_grid(images: np.ndarray, swapped: np.ndarray) -> np.ndarray:
       images: [n, height, width, channels], above the columns and in front of the rows.
       swapped: [n · n, height, width, channels], row by row: row i has the z of image i, column k
         the s of image k.
-
-    Returns:
-      uint8 [height, width, channels].
     """
     images, swapped = as_uint8(images), as_uint8(swapped)
     top = np.concatenate([np.zeros_like(images[:1]), images])
@@ -182,14 +170,7 @@ def reconstruction_grid(
 ) -> np.ndarray:
     """Lays out tiles, each with an input on the left and its reconstruction on the right.
 
-    Args:
-      inputs: [n, height, width, channels], uint8 or float in [0, 1].
-      reconstructions: images of the same shape, in the same order.
-      n_columns: pairs in a row.
-      gap: pixels between pairs.
-
-    Returns:
-      uint8 [height, width, channels].
+    Both are [n, height, width, channels], uint8 or float in [0, 1].
 
     Raises:
       ValueError: there is not one reconstruction of the same size for each input.
@@ -214,15 +195,10 @@ def mistakes(
 
     Args:
       images: uint8 [n, height, width, channels].
-      labels: int [n], the true ones, indices into class_names.
-      predicted: int [n], those that a model predicts.
+      labels, predicted: int [n], the true ones and those that a model predicts.
       class_names: for the captions; long ones are shortened to the image's width.
       n_columns: images in a row.
-      most: how many are shown, the first ones; fewer of large images.
-
-    Returns:
-      uint8 [heading + rows · tile height, n_columns · tile width, channels]; the heading says how
-      many of how many are shown.
+      most: how many are shown, the first ones, as the heading says; fewer of large images.
     """
     height, width, channels = images.shape[1:]
     scale = max(1, 84 // width)
@@ -272,7 +248,7 @@ def sprite(
         images are thinned out.
 
     Returns:
-      The picture, uint8 [height, width, 3], and the side of a thumbnail in pixels.
+      The picture, and the side of a thumbnail in pixels.
     """
     n_columns = math.ceil(math.sqrt(len(images)))
     thinning = math.ceil(n_columns * max(images.shape[1:3]) / most)

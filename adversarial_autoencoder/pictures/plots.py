@@ -83,8 +83,7 @@ def confusion_matrix(
     """Draws how often each class is predicted as which.
 
     Args:
-      labels: int [n], the true ones, indices into class_names.
-      predicted: int [n], those that a model predicts.
+      labels, predicted: int [n], the true ones and those that a model predicts.
       class_names: names of the rows (true) and columns (predicted).
 
     Returns:
@@ -163,14 +162,6 @@ def _draw_counts(
     aspect: str | None = None,
 ) -> np.ndarray:
     """Draws a table; of few cells, with the counts. Those that are not right are shaded.
-
-    Args:
-      axes: where to draw.
-      counts: int [n_rows, n_columns].
-      are_right: bool, of the same shape.
-      rows: their names.
-      columns: their names.
-      aspect: see `imshow`.
 
     Returns:
       The counts that are not right, and 0 in place of the others.

@@ -63,12 +63,9 @@ def read(state: tf.train.Checkpoint, folder: pathlib.Path) -> None:
 
 
 def check_owner(folder: pathlib.Path, owner: str, is_required: bool) -> None:
-    """Raises UserError if a checkpoint is another run's, or has another step's name.
+    """Raises UserError if a checkpoint is another run's (`Run.id`), or has another step's name.
 
-    Args:
-      folder: the checkpoint's.
-      owner: the `Run.id` that it should have.
-      is_required: whether it must have one; earlier versions stored none.
+    Earlier versions stored no owner, so none may be required.
     """
     try:
         found = (folder / OWNER).read_text(encoding="utf-8", errors="replace").split()

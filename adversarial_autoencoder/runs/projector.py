@@ -22,11 +22,6 @@ def write(model: Model, data: Dataset, run: runs.Run) -> None:
     The files are codes (one a line), metadata (the label and, where the model predicts labels, the
     predicted one) and a sprite of thumbnails.
 
-    Args:
-      model: encodes.
-      data: its data set.
-      run: where to.
-
     Raises:
       UserError: the folder cannot be written.
     """

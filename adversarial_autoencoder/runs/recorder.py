@@ -43,7 +43,8 @@ class Recorder:
             self.writer = tf.summary.create_file_writer(str(run.tensorboard))
             if not has_flags:
                 with self.writer.as_default(step=0):
-                    tf.summary.text(truncation.FLAGS, _table(flag_lines))
+                    table = ["| flag |", "|---|", *(f"| `{line}` |" for line in flag_lines)]
+                    tf.summary.text(truncation.FLAGS, "\n".join(table) + "\n")
                     tensorboard.write_hyperparameters(model, run)
                     tensorboard.write_graph(model)
         self.flush()
@@ -199,11 +200,7 @@ def write_pictures(
 def write_explorer(model: Model, data: Dataset, run: runs.Run, kind: str = "float16") -> None:
     """Writes `explorer.html` into the run's folder; a line says so where networks do not fit.
 
-    Args:
-      model: see `explorer.page`.
-      data: its data set; test images and their codes go into the page.
-      run: where to.
-      kind: of the weights, see `explorer.page`; or `none`: nothing is written.
+    The kind is that of the weights, see `explorer.page`; of `none` nothing is written.
 
     Raises:
       UserError: the folder cannot be written.
@@ -217,7 +214,3 @@ def write_explorer(model: Model, data: Dataset, run: runs.Run, kind: str = "floa
         return
     with runs.saving(run.path, runs.LOAD_AGAIN):
         files.write_atomically(run.explorer, content)
-
-
-def _table(lines: Sequence[str]) -> str:
-    return "".join(["| flag |\n|---|\n", *(f"| `{line}` |\n" for line in lines)])

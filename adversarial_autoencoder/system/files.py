@@ -153,15 +153,11 @@ def flush_to_disk(path: pathlib.Path) -> None:
 
 
 def read_limited(path: pathlib.Path, most: int) -> bytes:
-    """Returns what a file holds.
-
-    Args:
-      path: the file; it may be a device or a pipe, which have no size.
-      most: bytes to read.
+    """Returns what a file holds; it may be a device or a pipe, which have no size.
 
     Raises:
       OSError: it cannot be read.
-      ValueError: it holds more, or its name is none.
+      ValueError: it holds more than so many bytes, or its name is none.
     """
     with open(path, "rb") as file:
         content = file.read(most + 1)
@@ -171,12 +167,7 @@ def read_limited(path: pathlib.Path, most: int) -> bytes:
 
 
 def read_json(path: pathlib.Path, check: Callable[[Any], T], advice: str = "delete it") -> T:
-    """Returns what a JSON file holds.
-
-    Args:
-      path: the file.
-      check: makes the result of what was parsed, see `parse_json`.
-      advice: what to do with a damaged file.
+    """Returns what `check` makes of a JSON file, see `parse_json`.
 
     Raises:
       UserError: it cannot be read, or is not what `check` wants.

@@ -26,9 +26,7 @@ def held(path: pathlib.Path, doing: str) -> Iterator[None]:
 
     Where the file system has no locks, a warning says so and the block runs without one.
 
-    Args:
-      path: the file, created if missing; it is kept.
-      doing: for the message, for example `Results/… is being trained`.
+    The message begins with what is being done, for example `Results/… is being trained`.
 
     Raises:
       UserError: another process holds it.
