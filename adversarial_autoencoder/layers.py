@@ -103,10 +103,7 @@ def convolution(
       strides: the image becomes smaller (or larger) by this.
       size: height and width to enlarge to, at most `strides` times the inputs'.
       added: what is added before normalization, [batch, height, width, 1 or n_out].
-      batch_norm: on hidden layers, normalize what goes into the activation.
-      batch_norm_bias: as for `dense`.
-      initializer: as for `dense`.
-      seed: as for `dense`.
+      batch_norm, batch_norm_bias, initializer, seed: as for `dense`.
 
     Returns:
       float [batch, height / strides rounded up, width / strides rounded up, n_out], or of `size`;

@@ -1,20 +1,25 @@
-"""The command line that all scripts share, and its checks.
+"""The command line that all scripts share, and its checks."""
 
-Flags live in a `FlagValues` of their own, not in absl's global one, so that several scripts can be
-imported into one process.
-"""
-
-import contextlib
 import copy
 import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adversarial_autoencoder import layers, losses, priors
 from adversarial_autoencoder.system import flagfiles, screen
 from adversarial_autoencoder.system.errors import UserError, one_line
+from adversarial_autoencoder.system.flags import (
+    Flags,
+    boolean,
+    choice,
+    integer,
+    is_given,
+    names,
+    number,
+    string,
+)
 
 from absl import flags as absl_flags
 
@@ -44,8 +49,6 @@ FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every", "devices", "streaming")
 # Flags that all scripts had once, at the value without effect: in the flags.txt of older runs.
 FORMER = {"encoder": "deterministic", "pixel_range": "0,1"}
 
-OWN = "This script's own"  # The group of flags in `--help` unless another is given.
-
 FOLDERS = ("results_dir", "run")  # Flags in which `~` is the home folder; data have theirs.
 
 MOST_UNITS = 100_000  # Of a layer.
@@ -54,27 +57,6 @@ BELOW_1 = 0.999999
 
 class CommandLineError(UserError):
     """A command line that cannot be understood; scripts exit with 2."""
-
-
-class Flags(absl_flags.FlagValues):
-    """The flags of one command line; `flags.z_dim` reads one.
-
-    It also keeps the defaults that all scripts share, for flags that are newer than a stored run:
-    they had no effect in it, whatever the script's own default is now.
-    """
-
-    def __init__(self):
-        super().__init__()
-        # By way of `__dict__`, since attributes are flags.
-        self.__dict__.update(shared_defaults={}, group=OWN)
-
-    @contextlib.contextmanager
-    def grouped(self, name: str) -> Iterator[None]:
-        """Within a `with` block, `--help` lists the flags that are defined under this heading."""
-        before = self.group
-        self.__dict__["group"] = name
-        yield
-        self.__dict__["group"] = before
 
 
 def parse(
@@ -123,16 +105,7 @@ def parse(
 def parse_own(
     argv: Sequence[str], description: str | None, define: Callable[[Flags], None]
 ) -> Flags:
-    """Reads the command line of a script that trains nothing and has flags of its own only.
-
-    Args:
-      argv: as for `parse`.
-      description: as for `parse`.
-      define: defines the flags.
-
-    Raises:
-      CommandLineError, SystemExit: as `parse`.
-    """
+    """Reads, as `parse`, the command line of a script that has flags of its own only."""
     flags = Flags()
     define(flags)
     _read_words(argv, description, flags)
@@ -177,49 +150,6 @@ def command_line(**settings: object) -> list[str]:
         value = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
         words.append(f"--{name}={value}")
     return words
-
-
-def boolean(flags: Flags, name: str, default: bool, meaning: str) -> None:
-    """Defines a flag that is on or off."""
-    absl_flags.DEFINE_boolean(name, default, meaning, flags, flags.group)
-
-
-def integer(
-    flags: Flags, name: str, default: int, meaning: str, least: int = 1, most: int = 10**9
-) -> None:
-    """Defines a flag that is an integer from `least` to `most`."""
-    bounds = {"lower_bound": least, "upper_bound": most}
-    absl_flags.DEFINE_integer(
-        name, default, meaning, flag_values=flags, module_name=flags.group, **bounds
-    )
-
-
-def number(
-    flags: Flags, name: str, default: float, meaning: str, least: float = 1e-12, most: float = 1e6
-) -> None:
-    """Defines a flag that is a number from `least` to `most`."""
-    parser, serializer = _Bounded(least, most), absl_flags.ArgumentSerializer()
-    absl_flags.DEFINE(parser, name, default, meaning, flags, serializer, flags.group)
-
-
-class _Bounded(absl_flags.FloatParser):
-    def is_outside_bounds(self, value: float) -> bool:
-        return not self.lower_bound <= value <= self.upper_bound  # For nan too.
-
-
-def string(flags: Flags, name: str, default: str | None, meaning: str) -> None:
-    """Defines a flag that is any text."""
-    absl_flags.DEFINE_string(name, default, meaning, flags, module_name=flags.group)
-
-
-def choice(flags: Flags, name: str, default: str, choices: Sequence[str], meaning: str) -> None:
-    """Defines a flag that is one of several words, which `--help` lists before the meaning."""
-    absl_flags.DEFINE_enum(name, default, choices, meaning, flags, flags.group)
-
-
-def names(flags: Flags, name: str, meaning: str) -> None:
-    """Defines a flag that is a list of words, comma-separated; none by default."""
-    absl_flags.DEFINE_list(name, [], meaning, flags, module_name=flags.group)
 
 
 def define_regularization(flags: Flags) -> None:
@@ -268,19 +198,11 @@ def define_virtual_adversarial(flags: Flags) -> None:
     number(flags, "vat_weight", 1.0, "weight of the virtual adversarial loss")
 
 
-def is_given(flags: Flags, name: str) -> bool:
-    """Whether the flag stands on the command line or in a flag file."""
-    return flags[name].present > 0
-
-
 def to_flagfile(flags: Flags, **replaced: object) -> list[str]:
     """Returns the lines of a flag file that makes the same run, in the order of their names.
 
-    Flags that say what to do with a run (`ACTIONS`) are omitted.
-
-    Args:
-      flags: the command line's.
-      **replaced: values in place of the flags' own, for example what `--dataset=auto` came to.
+    Flags that say what to do with a run (`ACTIONS`) are omitted. `replaced` are values in place of
+    the flags' own, for example what `--dataset=auto` came to.
     """
     lines = []
     for name in sorted(flags):
@@ -292,12 +214,7 @@ def to_flagfile(flags: Flags, **replaced: object) -> list[str]:
 
 
 def adopt(flags: Flags, lines: Sequence[str], source: str) -> None:
-    """Takes over the flags of a stored run, in place.
-
-    Args:
-      flags: the command line's, changed in place.
-      lines: those of `to_flagfile`.
-      source: where the lines stand, for messages.
+    """Takes over the flags of a stored run, the lines of `to_flagfile`, in place.
 
     Raises:
       UserError: a flag that was given on the command line contradicts the stored one, or a stored

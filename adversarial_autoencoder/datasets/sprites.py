@@ -107,9 +107,6 @@ class Sheets:
 
         Its actions are those for which its clothes are drawn: a few are made for some actions only,
         and in the others the character would be undressed.
-
-        Args:
-          character: the number of the sheet of each attribute.
         """
         sheet = dict(zip(ATTRIBUTES, character, strict=True))
         dressed = np.all([self._drawn[k][sheet[k]].any(axis=1) for k in CLOTHES], axis=0)
