@@ -12,10 +12,7 @@ import numpy as np
 def encode(encode_batch: Callable, images: np.ndarray, batch_size: int = 1000) -> np.ndarray:
     """Returns the codes of the images, float32 [n, z_dim].
 
-    Args:
-      encode_batch: flat float32 images [batch, input_dim] in [0, 1] to codes [batch, z_dim].
-      images: see the module's docstring.
-      batch_size: images at a time.
+    `encode_batch` takes flat float32 images [batch, input_dim] in [0, 1] to codes [batch, z_dim].
     """
     return generate(lambda part: encode_batch(pixels(part)), images, batch_size=batch_size)
 
@@ -39,10 +36,7 @@ def generate(decode: Callable, *inputs: np.ndarray, batch_size: int = 1000) -> n
 def classify(classify_batch: Callable, images: np.ndarray) -> np.ndarray:
     """Returns the predicted label of each image, int64 [n].
 
-    Args:
-      classify_batch: flat float32 images [batch, input_dim] in [0, 1] to class probabilities or
-        logits, float [batch, n_classes].
-      images: see the module's docstring.
+    `classify_batch` gives class probabilities or logits, as `encode_batch` gives codes.
     """
     return np.argmax(encode(classify_batch, images), axis=1)
 

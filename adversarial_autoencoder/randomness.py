@@ -58,15 +58,9 @@ def _before_training(use: str) -> int:
 
 
 def normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
-    """Draws from N(0, 1) for each image of the batch; in a train step on several devices, for each
-    of this device's.
+    """Draws from N(0, 1) for each image of the batch, float32 in this shape.
 
-    Args:
-      shape: [n, ...], of this device's rows.
-      seed: of `stateless_seed`.
-
-    Returns:
-      float32 in this shape.
+    In a train step on several devices the shape, [n, ...], is that of this device's rows.
     """
     return devices.own(tf.random.stateless_normal(_of_all_devices(shape), seed))
 

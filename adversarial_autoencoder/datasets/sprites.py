@@ -116,10 +116,8 @@ class Sheets:
     def compose(self, characters: np.ndarray, row: int, column: int) -> np.ndarray:
         """Returns a picture of each character in one pose, uint8 [n, side, side, 3], on black.
 
-        Args:
-          characters: int [n, len(ATTRIBUTES)], the number of each sheet.
-          row: action and side, a place in `ROWS`.
-          column: the frame.
+        Characters are int [n, len(ATTRIBUTES)], the number of each sheet. A row is a place in
+        `ROWS`, action and side; a column is the frame.
         """
         side = self.cells["body"].shape[3]
         pictures = np.zeros((len(characters), side, side, 3), np.float32)

@@ -20,12 +20,7 @@ class Records:
     """The examples of one split of a TFDS data set, by their number."""
 
     def __init__(self, builder, part: str, features: Sequence[str]):
-        """Opens the files.
-
-        Args:
-          builder: TFDS', of a data set that is prepared.
-          part: the split, such as `train[:60000]`.
-          features: the names of those that can be read.
+        """Opens the files of a prepared data set's split, such as `train[:60000]`.
 
         Raises:
           UserError: the data set is not prepared for random access.

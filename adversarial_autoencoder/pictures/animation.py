@@ -153,11 +153,8 @@ def save_gif(
 
     A frame that equals the one before it is stored as a longer one.
 
-    Args:
-      path: the file.
-      frames: uint8 [height, width, 1 or 3], all of one size.
-      frame_rate: frames a second.
-      scale: draws each pixel as a square of this many.
+    Frames are uint8 [height, width, 1 or 3], all of one size; `scale` draws each pixel as a square
+    of this many.
 
     Raises:
       UserError: the file cannot be written.

@@ -16,10 +16,7 @@ SHEET = 20  # Rows, and images in a row, of what `--generate` and `--visualize` 
 def usual(model: Model, data: Dataset, at_end: bool = False) -> dict[str, np.ndarray]:
     """Returns the model's own pictures by name, and a scatter plot of test codes if they are 2-D.
 
-    Args:
-      model: the model to draw.
-      data: its data set.
-      at_end: training has ended: draw the confusion matrix and the mistakes too.
+    When training has ended, the confusion matrix and the mistakes are drawn too.
     """
     found = model.pictures(data)
     if at_end and model.classify is not None and not model.labels_are_clusters:

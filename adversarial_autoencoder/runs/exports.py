@@ -37,14 +37,10 @@ def save(network: keras.Model, path: pathlib.Path) -> None:
 
 
 def load(path: pathlib.Path, advice: str) -> keras.Model:
-    """Returns the network of a file.
-
-    Args:
-      path: a file that `save` wrote.
-      advice: what to do where it cannot be read.
+    """Returns the network of a file that `save` wrote.
 
     Raises:
-      UserError: it cannot be read.
+      UserError: it cannot be read; ends in the advice.
     """
     try:
         return keras.models.load_model(path, compile=False)
@@ -58,11 +54,7 @@ def load(path: pathlib.Path, advice: str) -> keras.Model:
 
 
 def without_defaults(config: Any) -> Any:
-    """Returns a serialized network without the arguments that are null or Keras' default.
-
-    Args:
-      config: what `config.json` holds, or a part of it.
-    """
+    """Returns (a part of) a serialized network without arguments that are null or the default."""
     if isinstance(config, list):
         return [without_defaults(part) for part in config]
     if not isinstance(config, dict):

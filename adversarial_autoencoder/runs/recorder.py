@@ -77,13 +77,7 @@ class Recorder:
         losses: Mapping[str, float],
         batch: Callable[[], tuple[tf.Tensor, tf.Tensor]],
     ) -> None:
-        """Every `LOG_EVERY` steps writes the losses, and histograms and images of the batch.
-
-        Args:
-          step: how many steps are done.
-          losses: those of the last of them, by name.
-          batch: returns its images and labels.
-        """
+        """Every `LOG_EVERY` steps writes the losses, and histograms and images of the batch."""
         if step % LOG_EVERY:
             return
         x, y = batch()

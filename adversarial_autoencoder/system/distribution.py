@@ -109,15 +109,7 @@ def is_one_of_several(strategy: tf.distribute.Strategy | None) -> bool:
 
 
 def agree(strategy: tf.distribute.Strategy | None, settings: Mapping[str, object]) -> None:
-    """Checks that all workers have the same settings.
-
-    Args:
-      strategy: of all devices.
-      settings: by name, the same names on each worker.
-
-    Raises:
-      UserError: they differ; names the settings that do.
-    """
+    """Raises UserError where workers differ in settings, by name, and names those that do."""
     if not is_one_of_several(strategy):
         return
     sums = [zlib.crc32(repr(value).encode()) for value in settings.values()]

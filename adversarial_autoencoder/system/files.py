@@ -184,12 +184,10 @@ def parse_json(text: str, check: Callable[[Any], T], complaint: str, advice: str
     """Returns what JSON text means.
 
     Args:
-      text: the text.
       check: takes what was parsed, and returns the result in its types, for example
         `lambda found: {str(name): float(value) for name, value in found.items()}`. What it raises
         on data of another shape (TypeError, KeyError, …) is told.
-      complaint: how the message begins, for example "TF_CONFIG cannot be understood".
-      advice: how it ends.
+      complaint, advice: how the message begins and ends.
 
     Raises:
       UserError: it is no JSON, or of another shape.
