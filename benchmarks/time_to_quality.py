@@ -24,7 +24,7 @@ PICTURE = ROOT / "docs" / "images" / "time_to_quality.png"
 
 # By name: script, recipe, epochs, and every how many of them are measured.
 CONTENDERS = {
-    "quick start": ("experiments/variational_style.py", "variational_style/quick_start.txt", 12, 2),
+    "quick start": ("part3_style_content.py", "part3_style_content/quick_start.txt", 12, 2),
     "2017's settings": ("part3_style_content.py", "part3_style_content/series.txt", 25, 5),
 }
 # What is measured, its name in the picture, and the wanted value: at least, or at most.

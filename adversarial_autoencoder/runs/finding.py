@@ -7,14 +7,19 @@ import sys
 
 from adversarial_autoencoder import options
 from adversarial_autoencoder.datasets import Dataset
-from adversarial_autoencoder.runs.run import Run, folder_name
+from adversarial_autoencoder.runs.run import PRETRAINED, Run, folder_name
 from adversarial_autoencoder.system.errors import UserError
+
+
+class NoRun(UserError):
+    """A model has no run yet."""
 
 
 def open_run(flags: options.Flags, model_name: str) -> Run:
     """Returns the run that the flags mean: a new one, not yet created, or one that is there.
 
-    With a run that is there its flags are taken over into `flags`.
+    With a run that is there its flags are taken over into `flags`. Where there is none to load, it
+    is the pretrained example of the model, if the project has one.
 
     Raises:
       UserError: there is no such run, it belongs to another part, or the flags contradict it, or
@@ -26,7 +31,12 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
             raise UserError("--run names a run that is there: with --train give --resume too")
         options.check_prior(flags)
         return Run(root / folder_name(flags, model_name))
-    run = find(flags.results_dir, model_name, flags.run, flags.resume)
+    try:
+        run = find(flags.results_dir, model_name, flags.run, flags.resume)
+    except NoRun:
+        run = Run(PRETRAINED / model_name)
+        if flags.train or not _has_flags(run.path):
+            raise
     options.adopt(flags, run.flag_lines(), str(run.flagfile))
     options.check_prior(flags)
     return run
@@ -58,7 +68,7 @@ def find(results_dir: str, model_name: str, path: str | None = None, resume: boo
         except OSError as error:
             raise _unsearchable(root, error) from error
         if not found:
-            raise UserError(f"there is no run in {root}: train one first, with --train")
+            raise NoRun(f"there is no run in {root}: train one first, with --train")
         # A run that ended before it was trained should not hide the ones before it.
         steps = {path: Run(path).newest_step() for path in found}
         usable = [path for path, step in steps.items() if step or (resume and step == 0)]

@@ -163,7 +163,8 @@ def record_loaded(model: Model, data: Dataset, run: runs.Run) -> dict[str, np.nd
     if not (flags.epoch or flags.generate or flags.visualize):
         projector.write(model, data, run)
         write_explorer(model, data, run, flags.explorer)
-        if run.is_writable():  # Written by an earlier version of Keras, or damaged.
+        # Those written by an earlier version of Keras, or damaged, come right.
+        if run.is_writable() and not run.is_pretrained:
             run.export(model.exports())
     return drawn
 

@@ -67,6 +67,10 @@ def saving(path: pathlib.Path, again: str = "--train --resume") -> Iterator[None
         yield
 
 
+# Trained networks that come with a checkout, in a folder of the model's name.
+PRETRAINED = pathlib.Path(__file__).resolve().parents[2] / "pretrained"
+
+
 class Run:
     """A folder under `Results/<model name>/`. Nothing is written before `create`."""
 
@@ -258,6 +262,18 @@ class Run:
         names = names or ("encoder", "decoder")
         return tuple(exports.load(self.checkpoints / f"{name}.keras", advice) for name in names)
 
+    def load_into(self, networks: Mapping[str, keras.Model]) -> None:
+        """Gives networks, by the name of their file, the weights of those that were exported.
+
+        Raises:
+          UserError: one is not there, cannot be read, or has other layers.
+        """
+        for name, network in networks.items():
+            try:
+                network.set_weights(self._load_network(name).get_weights())
+            except ValueError as error:
+                raise UserError(f"{self.checkpoints}: {name}.keras has other layers") from error
+
     def best_step(self) -> int | None:
         """Returns the step of the stored checkpoint with the highest score, or None."""
         scores = {}
@@ -351,6 +367,11 @@ class Run:
         with files.saving(folder, lambda remedy: f"{remedy}, or give another --results_dir"):
             run.images.mkdir(parents=True, exist_ok=True)
         return run
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is an example that comes with the project: exported networks alone."""
+        return self.path.parent == PRETRAINED
 
     def newest_step(self) -> int | None:
         """Returns the step of the newest checkpoint, or None."""

@@ -76,17 +76,14 @@ def _main(
             return run
     else:
         runs.check_data(run, data)
-        state = checkpoints.state_of(model, ema)
-        if not run.is_writable():
-            run = run.elsewhere(_other_folder(run, flags.results_dir))
-            print(f"{run.path} cannot be written: pictures and figures go to {run.images.parent}.")
-        if flags.epoch:
-            per_epoch = steps_per_epoch(data, flags.batch_size)
-            step = run.restore_exactly(state, flags.epoch, per_epoch)
-            run = run.of_epoch(flags.epoch)
+        if run.is_pretrained:
+            run.load_into(model.exports())
+            ema = ExponentialMovingAverage([], 0.0)  # Exports are the averages.
+            step = flags.n_epochs * steps_per_epoch(data, flags.batch_size)
+            print(f"No run yet: this is the trained example {run.path}.")
+            run = run.elsewhere(pathlib.Path(flags.results_dir, run.path.name, "pretrained"))
         else:
-            step = run.restore(state, best=True)
-        print(f"Loaded {run.path}, trained for {step} steps.")
+            run, step = _load(model, ema, data, run, flags)
     with ema.in_place():
         if not flags.train or flags.generate or flags.visualize:
             drawn = record_loaded(model, data, run)
@@ -100,6 +97,28 @@ def _main(
     if flags.explorer != "none" and run.explorer.exists():
         print(f"Try it: {run.explorer}")
     return run
+
+
+def _load(
+    model: Model,
+    ema: ExponentialMovingAverage,
+    data: Dataset,
+    run: runs.Run,
+    flags: options.Flags,
+) -> tuple[runs.Run, int]:
+    """Loads a run's checkpoint; returns the run, with places for what is drawn, and the step."""
+    state = checkpoints.state_of(model, ema)
+    if not run.is_writable():
+        run = run.elsewhere(_other_folder(run, flags.results_dir))
+        print(f"{run.path} cannot be written: pictures and figures go to {run.images.parent}.")
+    if flags.epoch:
+        per_epoch = steps_per_epoch(data, flags.batch_size)
+        step = run.restore_exactly(state, flags.epoch, per_epoch)
+        run = run.of_epoch(flags.epoch)
+    else:
+        step = run.restore(state, best=True)
+    print(f"Loaded {run.path}, trained for {step} steps.")
+    return run, step
 
 
 def evaluate(model: Model, data: Dataset, run: runs.Run, step: int, judge: Judge) -> None:

@@ -2,15 +2,18 @@
 
 import os
 import pathlib
+import runpy
 import types
 
 import part1_autoencoder
 from adversarial_autoencoder import options, runs
+from adversarial_autoencoder.runs import finding
+from adversarial_autoencoder.runs import run as run_module
 from adversarial_autoencoder.system.errors import UserError
 from adversarial_autoencoder.training import stopping
 
 import pytest
-from conftest import SMALL, blank_plots
+from conftest import ROOT, SMALL, blank_plots
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,28 @@ def test_the_command_to_go_on_is_told_where_the_working_directory_is_gone(monkey
     run = types.SimpleNamespace(path=pathlib.Path("/elsewhere/run"))
     told = stopping.command_to_go_on(model_class, run, flags)
     assert told == f"python {part1_autoencoder.__file__} --train --resume --run=/elsewhere/run"
+
+
+def test_without_a_run_the_trained_example_is_drawn_and_said_so(
+    trained, npz, tmp_path, monkeypatch, capsys
+):
+    make_pretrained = runpy.run_path(str(ROOT / "docs" / "make_pretrained.py"))
+    for place in (make_pretrained["main"].__globals__, vars(run_module), vars(finding)):
+        monkeypatch.setitem(place, "PRETRAINED", tmp_path / "pretrained")
+    made = trained("--train", "--ema_decay=0.5", "--explorer=int8")
+    make_pretrained["main"](str(made.path))
+    flags = (tmp_path / "pretrained" / "Autoencoder" / "flags.txt").read_text()
+    assert "--data_dir" not in flags
+    before = sorted((tmp_path / "pretrained").rglob("*"))
+    blank_plots(monkeypatch)
+    words = [f"--dataset={npz}", f"--results_dir={tmp_path / 'Results'}"]
+    run = part1_autoencoder.main(["part1_autoencoder.py", *words])
+    assert "No run yet: this is the trained example" in capsys.readouterr().out
+    # Kept as the run's own: the networks are its averages, drawn alike.
+    for name in ("reconstructions.png", "at_zero.png"):
+        assert (run.images / name).read_bytes() == (made.images / name).read_bytes()
+    assert run.images == tmp_path / "Results" / "Autoencoder" / "pretrained" / "images"
+    assert run.explorer.is_file()
+    assert sorted((tmp_path / "pretrained").rglob("*")) == before
+    with pytest.raises(UserError, match="there is no run"):
+        part1_autoencoder.main(["part1_autoencoder.py", *words, "--train", "--resume"])
