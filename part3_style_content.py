@@ -18,11 +18,16 @@ import tensorflow as tf
 DEFAULTS = dict(
     z_dim=15,
     initializer="he",
-    learning_rate=0.0003,
+    code_noise=0.05,
+    label_scale=4.0,
+    ema_decay=0.998,
+    batch_size=200,
+    learning_rate=0.0015,
+    generator_rate=0.5,
     beta1=0.5,
     prior_stddev=1.0,
-    n_epochs=80,
-    learning_rate_drops="50,70",
+    n_epochs=24,
+    learning_rate_drops="17,22",
 )
 
 

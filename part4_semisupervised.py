@@ -1,8 +1,7 @@
 """Part 4: classify with 1,000 labels, a semi-supervised adversarial autoencoder.
 
-Part 3, and the encoder predicts the label that the decoder gets. A second discriminator makes
-predicted labels one-hot and each class as frequent, and a last phase teaches the encoder the few
-labels that are known. All other images are used without their labels.
+Part 3, and the encoder predicts the label itself. A second discriminator makes it one-hot, and a
+last phase teaches the few labels that are known; all other images are used without theirs.
 
     python part4_semisupervised.py --train   trains, into Results/Semi_Supervised/
 
