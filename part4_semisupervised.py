@@ -20,12 +20,12 @@ DEFAULTS = dict(
     initializer="he",
     batch_norm=True,
     noise_stddev=0.3,
+    ema_decay=0.999,
     learning_rate=0.0003,
     beta1=0.5,
     prior_stddev=1.0,
     n_epochs=25,
     learning_rate_drops="17,22",
-    ema_decay=0.999,
 )
 
 
@@ -45,7 +45,7 @@ def encoder(dense, data, flags):
 
 
 def decoder(dense, data, flags):
-    """Class probabilities [batch, n_classes], codes [batch, z_dim] to images [batch, input_dim]."""
+    """Labels [batch, n_classes] and codes [batch, z_dim] to images [batch, input_dim]."""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
     hidden = layers.labeled(y, z, flags.label_scale)

@@ -46,7 +46,7 @@ def encoder(dense, data, flags):
 
 
 def decoder(dense, data, flags):
-    """Class probabilities [batch, n_classes], codes [batch, z_dim] to images [batch, input_dim]."""
+    """Labels [batch, n_classes] and codes [batch, z_dim] to images [batch, input_dim]."""
     y = keras.Input([data.n_classes], name="y")
     z = keras.Input([flags.z_dim], name="z")
     hidden = layers.labeled(y, z, flags.label_scale)
