@@ -15,11 +15,6 @@ class GradientAveraging:
     The mean of their gradients is the gradient of the whole batch. Keras takes the sum.
     """
 
-    @property
-    def trained_variables(self) -> Sequence[keras.Variable]:
-        """The variables that `apply` updates."""
-        return self._trainable_variables
-
     def apply(self, grads, trainable_variables=None):
         """Updates the variables by the mean of the gradients that the devices call this with."""
         n = devices.count()

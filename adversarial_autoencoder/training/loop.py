@@ -66,10 +66,10 @@ class Trainer:
         # All before the run's folder is made: a batch that is too large, or an error in the train
         # step, leaves none behind.
         self.per_epoch = steps_per_epoch(data, flags.batch_size)
-        trained_variables.check(model)
         images = model.training_images(data)
         self.batches = Batches.of(images, data.n_classes, flags.batch_size, flags.seed)
         self.train_steps = step_loop(model, self.batches, self.ema, self.strategy)
+        trained_variables.check(model)
         flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
         if not flags.resume:
             run.create(model.NAME, flag_lines, data)

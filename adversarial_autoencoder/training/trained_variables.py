@@ -15,10 +15,11 @@ import keras
 def check(model: Model) -> None:
     """Raises UserError if a trainable variable belongs to no phase, or to another network's.
 
-    Nothing is checked where an optimizer does not know its variables yet.
+    To be called once a step is traced: by then each optimizer knows its variables. Nothing is
+    checked where no optimizer is an attribute of the model.
     """
     trained = trained_by_phase(model)
-    if not trained or not all(trained.values()):
+    if not any(trained.values()):
         return
     own, taken = {}, set()  # A network's variables without those of a network inside it.
     for network in sorted(model.networks, key=lambda network: len(network.variables)):
@@ -57,8 +58,9 @@ def trained_by_phase(model: Model) -> dict[str, set[int]]:
     A phase is named as the attribute with its optimizer is, `autoencoder_optimizer` for example.
     """
     return {
+        # Keras keeps them private; with a Keras that names them otherwise nothing is checked.
         name.removesuffix("_optimizer"): {
-            id(v) for v in getattr(optimizer, "trained_variables", ())
+            id(v) for v in getattr(optimizer, "_trainable_variables", ())
         }
         for name, optimizer in vars(model).items()
         if isinstance(optimizer, keras.optimizers.Optimizer)

@@ -14,6 +14,7 @@ from experiments import classifier, disentangling_factors, label_regularized_aae
 
 import keras
 import pytest
+import tensorflow as tf
 from conftest import SMALL
 
 SCRIPTS = {
@@ -98,6 +99,31 @@ def test_a_frozen_layer_and_a_prefix_of_ones_own_are_no_errors(monkeypatch, data
     model.encoder.get_layer("mine").trainable = True
     model.more_optimizer = model.adam(layers.variables(model.networks, "mine"))
     trained_variables.check(model)
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_optimizers_of_keras_own_are_checked_too(built, monkeypatch, npz, tmp_path):
+    class WithSGD(part1_autoencoder.Autoencoder):
+        def __init__(self, data, flags):
+            super().__init__(data, flags)
+            self.encoder_variables = layers.variables(self.networks, "e_")
+            self.autoencoder_optimizer = keras.optimizers.SGD(0.01)
+            if built:
+                self.autoencoder_optimizer.build(self.encoder_variables)
+
+        @tf.function
+        def train_step(self, x, y, step):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((x - self.reconstruct(x, y)) ** 2)
+            gradients = tape.gradient(loss, self.encoder_variables)
+            self.autoencoder_optimizer.apply(gradients, self.encoder_variables)
+            return {"Autoencoder Loss": loss}
+
+    monkeypatch.setattr(part1_autoencoder, "Autoencoder", WithSGD)
+    words = [f"--dataset={npz}", f"--results_dir={tmp_path / 'Results'}", *SMALL]
+    with pytest.raises(UserError, match="no phase trains the layer d_dense_1 of the decoder"):
+        part1_autoencoder.main(["part1_autoencoder.py", "--train", *words])
+    assert not (tmp_path / "Results").exists()
 
 
 def test_a_prefix_that_no_layer_has_is_told():
