@@ -67,9 +67,9 @@ def stretched(words: list[str], length: int) -> list[str]:
 def errors(model, data) -> tuple[float, float]:
     """Returns the errors on validation and test images, of labels or else of clusters."""
     splits = (data.validation, data.test)
-    if model.classify is not None:
+    if not model.labels_are_clusters:
         return tuple(float(np.mean(classify(model.classify, s.images) != s.labels)) for s in splits)
-    naming, *_ = found = [(encode(model.cluster, s.images), s.labels) for s in splits]
+    naming, *_ = found = [(encode(model.classify, s.images), s.labels) for s in splits]
     return tuple(clusters.clustering(*naming, *each)["clustering_error"] for each in found)
 
 
@@ -81,7 +81,7 @@ def measure(seed: reproduce.Seed, length: int, cpu_hours: float) -> list[Point]:
     data, run = model_class.load_data(flags), seed.run()
     model = model_class(data, flags)
     ema = ExponentialMovingAverage(list(model.exports().values()), flags.ema_decay)
-    state, per_epoch = checkpoints.of(model, ema), steps_per_epoch(data, flags.batch_size)
+    state, per_epoch = checkpoints.state_of(model, ema), steps_per_epoch(data, flags.batch_size)
     points = []
     for epoch in sorted({step // per_epoch for step, _ in checkpoints.stored(run.checkpoints)}):
         if epoch:

@@ -1,6 +1,7 @@
 """`benchmarks/learning_curves.py` and its fit, on made-up numbers and one small training."""
 
 import json
+import types
 
 import learning_curves
 import numpy as np
@@ -65,6 +66,20 @@ def test_the_schedule_is_stretched_with_the_length():
         "--kl_epochs=24.8",
         "--keep_every=10",
     ]
+
+
+def test_clusters_are_named_by_validation_images_before_their_errors_are_counted(data):
+    swapped = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32)
+    labels = {s.images.tobytes(): s.labels for s in (data.validation, data.test)}
+
+    def classify(x):
+        images = np.rint(np.array(x) * 255).astype(np.uint8)
+        return swapped[labels[images.tobytes()]]
+
+    model = types.SimpleNamespace(classify=classify, labels_are_clusters=True)
+    assert learning_curves.errors(model, data) == (0, 0)
+    model.labels_are_clusters = False
+    assert learning_curves.errors(model, data) == (1, 1)
 
 
 def test_a_small_run_has_its_curve_and_is_not_trained_again(npz, tmp_path, capfd):
