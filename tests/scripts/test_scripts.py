@@ -22,7 +22,7 @@ from adversarial_autoencoder import options
 from adversarial_autoencoder.measures import classifiers, evaluation, probes
 from adversarial_autoencoder.pictures import of_models as pictures
 from adversarial_autoencoder.pictures import png
-from adversarial_autoencoder.runs import recorder
+from adversarial_autoencoder.runs import exports, recorder
 from adversarial_autoencoder.runs import run as runs
 from adversarial_autoencoder.system import files
 from adversarial_autoencoder.system.errors import UserError
@@ -32,6 +32,7 @@ from experiments import (
     classifier,
     clustering,
     dimensionality_reduction,
+    label_regularized_aae,
     variational_style,
     virtual_adversarial,
 )
@@ -725,9 +726,13 @@ def test_a_script_ends_with_one_line_and_exit_code_1(tmp_path, monkeypatch, caps
     assert "Traceback" not in told
 
 
-def test_exported_models_open_where_this_package_is_not(start):
+def test_exported_models_open_where_this_package_is_not(start, data, tmp_path):
     words = ("--encoder=gaussian",)
     run = start("Supervised", "--train", *words, n_epochs=1)
+    script, words = label_regularized_aae, (*SMALL, "--n_labeled=30", "--pixel_range=-1,1")
+    flags = options.parse(["script", *words], "", script.DEFAULTS, script.define_flags)
+    for name, network in script.AdversarialAutoencoder(data, flags).exports().items():
+        exports.save(network, tmp_path / f"{name}_tanh.keras")
     program = f"""
 import keras, numpy as np
 encoder = keras.models.load_model("{run}/Saved_models/encoder.keras")
@@ -735,6 +740,11 @@ decoder = keras.models.load_model("{run}/Saved_models/decoder.keras")
 z = encoder.predict(np.ones([2, 90], "float32"), verbose=0)
 x = decoder.predict([np.eye(3, dtype="float32")[:2], z], verbose=0)
 assert z.shape == (2, 15) and x.shape == (2, 90) and 0 <= x.min() and x.max() <= 1
+encoder = keras.models.load_model("{tmp_path}/encoder_tanh.keras")
+decoder = keras.models.load_model("{tmp_path}/decoder_tanh.keras")
+x = decoder.predict(encoder.predict(np.ones([2, 90], "float32"), verbose=0), verbose=0)
+assert decoder.get_layer("d_output_float32").activation.__name__ == "tanh"
+assert x.shape == (2, 90) and 0 <= x.min() and x.max() <= 1
 import sys
 assert "adversarial_autoencoder" not in sys.modules
 """
