@@ -274,8 +274,8 @@ def training_cells(part: int, script: str, suggestions: str) -> list[dict]:
         code("show-pictures", "pictures(run)"),
         text(
             "tensorboard",
-            "## TensorBoard\n\nIt also has histograms, pictures and a rotatable view of test codes. "
-            "It appears when you run the cell.",
+            "## TensorBoard\n\nIt also has histograms, pictures and a rotatable view of test "
+            "codes. It appears when you run the cell.",
         ),
         code(
             "load-tensorboard",
