@@ -56,10 +56,11 @@ def check_labels(shape: tuple[int, ...], dtype: np.dtype, name: str) -> None:
 def check_images(shape: tuple[int, ...], dtype: np.dtype, name: str) -> None:
     """Raises UserError where an array of this shape and type cannot be images.
 
-    Images are numbers [n, height, width] or [n, height, width, channels], channels 1 or 3.
+    Images are numbers [n, height, width] or [n, height, width, channels], channels 1 or 3; vectors
+    [n, length] count as images of one row.
     """
     has_channels = len(shape) == 4 and shape[3] in (1, 3)
-    if not (len(shape) == 3 or has_channels) or dtype.kind not in "uif":
+    if not (len(shape) in (2, 3) or has_channels) or dtype.kind not in "uif":
         advice = "leave out the alpha channel, as in x[..., :3]" if shape[3:] == (4,) else ""
         raise UserError(
             f"{name} must be numbers [n, height, width] or [n, height, width, 1 or 3], but is "
@@ -72,6 +73,9 @@ def check_images(shape: tuple[int, ...], dtype: np.dtype, name: str) -> None:
 
 def _as_uint8(images: np.ndarray, name: str) -> np.ndarray:
     """Integers from 0 to 255 or floats from 0 to 1 as uint8 [n, height, width, channels]."""
+    if images.ndim == 2:
+        logging.warning("%s holds vectors, not images: shown as one row of pixels each.", name)
+        images = images[:, np.newaxis]
     images = images[..., np.newaxis] if images.ndim == 3 else images
     low, high = images.min(), images.max()  # Both are NaN if any pixel is.
     if np.isnan(low):

@@ -163,7 +163,8 @@ def with_nan():
         ({"x_train": np.full((48, 6, 5), np.inf)}, ["x_train", "inf"]),
         ({"x_train": images(0), "y_train": labels(0)}, ["x_train", "empty"]),
         ({"x_test": images(0), "y_test": labels(0)}, ["x_test", "empty"]),
-        ({"x_train": images(48, (30,))}, ["x_train", "(48, 30)"]),
+        ({"x_train": images(48, (30,))}, ["(1, 30, 1)", "(6, 5, 1)"]),
+        ({"x_train": images(48, ())}, ["x_train", "(48,)"]),
         ({"x_train": images(48, (6, 5, 4))}, ["x_train", "alpha"]),
         ({"x_train": images(48, (3, 6, 5))}, ["x_train", "(48, 3, 6, 5)"]),
         ({"x_train": np.full((48, 6, 5), "a")}, ["x_train", "<U1"]),
@@ -470,3 +471,12 @@ def test_an_idx_file_is_not_unpacked_beyond_what_it_promises(tmp_path):
 def test_an_idx_header_that_is_not_mnists_is_told(tmp_path, header, words):
     with pytest.raises(UserError, match=words):
         read_idx(tmp_path, header + bytes(100))
+
+
+def test_vectors_are_images_of_one_row(tmp_path, caplog):
+    vectors = {f"x_{part}": images(n, (30,)) for part, n in (("train", 48), ("test", 12))}
+    data = datasets.load(write_npz(tmp_path, **vectors))
+    assert data.image_shape == (1, 30, 1)
+    found = np.concatenate([data.validation.images, data.train.images])
+    np.testing.assert_array_equal(found.reshape(48, 30), vectors["x_train"])
+    assert "holds vectors, not images" in caplog.text
