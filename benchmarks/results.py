@@ -1,7 +1,7 @@
 """benchmarks/results.json, the home of every published number, and the tables made of it.
 
-It holds `measures`, what tables call a measure and whether it is a percentage, and `results`, one
-line each:
+It holds `measures`, what tables call a measure, whether it is a percentage and which values are
+good, and `results`, one line each:
 
     recipe       <script>/<variant>, and the flags that stand behind it
     measure      its name in metrics.json
@@ -41,6 +41,7 @@ OF_RUN = ("chosen_on", "minutes", "recipe", "commit", "data")  # The same in row
 COLUMNS = {
     "what": "",
     "measure": "measure",
+    "good": "good is",
     "here": "here",
     "goal": "goal",
     "paper": "AAE paper",
@@ -179,6 +180,7 @@ def cells(entry, measures, titles, first):
     return {name: str(entry.get(name) or "") for name in COLUMNS} | {
         "what": f"{title}: {measure}" if first else f"… {measure}",
         "measure": measure,
+        "good": measures[entry["measure"]].get("good", ""),
         "here": figure(entry, measures),
         "goal": goal(entry, measures),
         "seeds": ", ".join(map(str, entry["seeds"])),

@@ -6,7 +6,10 @@ import pytest
 import results
 from conftest import ROOT
 
-MEASURES = {"error": {"name": "test error", "percent": True}, "nats": {"name": "likelihood, nats"}}
+MEASURES = {
+    "error": {"name": "test error", "percent": True, "good": "low (guessing: 90%)"},
+    "nats": {"name": "likelihood, nats"},
+}
 ONE = {
     "recipe": "part4/default",
     "measure": "error",
@@ -66,6 +69,16 @@ def test_a_table_with_measures_as_columns_has_a_row_for_each_recipe():
         "| --- | --- | --- | --- |",
         "| `part4/default.txt` | 333.7 and 334.0 | 2.80% ± 0.03 | 1, 2, 3 |",
         "| `part4/default.txt --n_labeled=100` |  | 6.1% | 1, 2, 3 |",
+    ]
+
+
+def test_a_table_says_which_values_of_a_measure_are_good():
+    made = results.table(CONTENT, ["part4/default"], ["measure", "good", "here"], {})
+    assert made.splitlines() == [
+        "| measure | good is | here |",
+        "| --- | --- | --- |",
+        "| test error | low (guessing: 90%) | 2.80% ± 0.03 |",
+        "| likelihood, nats (of two) |  | 333.7 and 334.0 |",
     ]
 
 

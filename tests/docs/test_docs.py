@@ -20,7 +20,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
 COMMAND = re.compile(r"python (\w+/)?(\w+)\.py((?: +[^\s`|&<]+)*)")
 FLAG = re.compile(r"--([a-z]\w*)")
 MOST_BYTES = 300_000  # Of a picture.
-MOST_WORDS = 1500  # Of the README.
+MOST_WORDS = 1300  # Of the README.
 
 
 def load(name):
