@@ -270,7 +270,7 @@ class Run:
         """
         for name, network in networks.items():
             try:
-                network.set_weights(self._load_network(name).get_weights())
+                network.set_weights(self.load(name)[0].get_weights())
             except ValueError as error:
                 raise UserError(f"{self.checkpoints}: {name}.keras has other layers") from error
 
