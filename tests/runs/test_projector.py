@@ -23,6 +23,8 @@ from tensorboard.plugins.projector import ProjectorConfig
 class Model(tf.Module):
     """An encoder whose code is the first pixels of the image."""
 
+    labels_are_clusters = False
+
     def __init__(self, z_dim=3, classify=None):
         super().__init__()
         self.z_dim, self.classify = z_dim, classify

@@ -13,7 +13,7 @@ import pytest
 
 
 def model_of(script, results, *words):
-    words = [f"--results_dir={results}", *words]
+    words = [f"--results_dir={results}", "--learning_rate=0.0003", *words]
     flags = options.parse(["script", *words], "", script.DEFAULTS, script.define_flags)
     model = object.__new__(script.AdversarialAutoencoder)
     object.__setattr__(model, "flags", flags)
