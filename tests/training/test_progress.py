@@ -15,7 +15,7 @@ def model_of(script, model_class, *words):
     return model
 
 
-@pytest.mark.parametrize("n_epochs, is_short", [(1, True), (39, True), (40, False), (80, False)])
+@pytest.mark.parametrize("n_epochs, is_short", [(1, True), (11, True), (12, False), (24, False)])
 def test_a_short_run_says_that_it_is_one(n_epochs, is_short):
     words = f"--n_epochs={n_epochs}"
     line = progress.short_run(
@@ -23,7 +23,7 @@ def test_a_short_run_says_that_it_is_one(n_epochs, is_short):
     )
     assert bool(line) == is_short
     if is_short:
-        assert f"{n_epochs} of the usual 80 epochs" in line and "docs/part3.md" in line
+        assert f"{n_epochs} of the usual 24 epochs" in line and "docs/part3.md" in line
 
 
 def test_no_page_is_named_that_is_not_there():
