@@ -383,7 +383,8 @@ def test_large_pictures_of_swaps_are_made_smaller_and_fewer(data, monkeypatch):
 
 def test_a_diverged_model_has_no_page_and_one_line_says_so(drawings, tmp_path, capsys):
     model = make("swaps", drawings)
-    model.decoder.get_layer("d_dense_z").bias.assign(np.full(4 * 16, np.nan))
+    kernel = model.decoder.get_layer("d_dense_z").kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
     write_explorer(model, drawings, runs.Run(tmp_path))
     said = capsys.readouterr().out
     assert said.startswith("No explorer.html for this run: its decoder") and said.count("\n") == 1
