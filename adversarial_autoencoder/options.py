@@ -261,9 +261,13 @@ def check_prior(flags: Flags) -> None:
     """
     if "code_noise" in flags and flags.code_noise:
         if flags.prior != "gaussian":
-            raise CommandLineError("--code_noise fits --prior=gaussian alone: omit one of them")
+            raise CommandLineError(
+                f"--prior={flags.prior} takes no noise on the code: give --code_noise=0 too"
+            )
         if flags.encoder != "deterministic":
-            raise CommandLineError("--code_noise fits --encoder=deterministic alone: omit one")
+            raise CommandLineError(
+                f"--encoder={flags.encoder} has noise of its own: give --code_noise=0 too"
+            )
     if "prior" in flags:
         try:
             priors.make(flags.prior, flags.z_dim)

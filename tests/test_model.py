@@ -55,8 +55,11 @@ def test_measures_read_codes_with_their_noise_and_pictures_their_mean(data):
 @pytest.mark.parametrize(
     "words, complaint",
     [
-        (("--prior=gaussian_mixture",), "--code_noise fits --prior=gaussian alone"),
-        (("--encoder=gaussian",), "--code_noise fits --encoder=deterministic alone"),
+        (
+            ("--prior=gaussian_mixture",),
+            "--prior=gaussian_mixture takes no noise on the code: give --code_noise=0",
+        ),
+        (("--encoder=gaussian",), "--encoder=gaussian has noise of its own: give --code_noise=0"),
     ],
 )
 def test_noise_that_fits_nothing_is_refused(words, complaint):

@@ -33,11 +33,16 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
         return Run(root / folder_name(flags, model_name))
     try:
         run = find(flags.results_dir, model_name, flags.run, flags.resume)
-    except NoRun:
+    except NoRun as no_run:
         run = Run(PRETRAINED / model_name)
         if flags.train or not _has_flags(run.path):
             raise
-    options.adopt(flags, run.flag_lines(), str(run.flagfile))
+        try:
+            options.adopt(flags, run.flag_lines(), str(run.flagfile))
+        except UserError:  # Flags for a run that is not there.
+            raise no_run from None
+    else:
+        options.adopt(flags, run.flag_lines(), str(run.flagfile))
     options.check_prior(flags)
     return run
 

@@ -670,8 +670,8 @@ def test_labels_that_cannot_be_had_are_told_and_nothing_is_written(
         (["--train", "--batch_size=111"], "--batch_size=111"),
         (["--train", "--dataset=nowhere.npz"], "nowhere.npz"),
         (["--train", "--n_images=500"], "--n_images=500"),
-        (["--train", "--noise_stddev=-0.1"], "noise_stddev=-0.1: .*at least 0"),
-        (["--train", "--dropout=1"], "at least 0 and below 1"),
+        (["--train", "--noise_stddev=-0.1"], r"noise_stddev=-0.1: .*in the range \[0, "),
+        (["--train", "--dropout=1"], r"dropout=1: .*in the range \[0, 0.99"),
         ([], "there is no run"),
         (["--train", "--resume"], "there is no run"),
     ],
@@ -727,7 +727,7 @@ def test_a_script_ends_with_one_line_and_exit_code_1(tmp_path, monkeypatch, caps
 
 
 def test_exported_models_open_where_this_package_is_not(start, data, tmp_path):
-    words = ("--encoder=gaussian",)
+    words = ("--encoder=gaussian", "--code_noise=0")
     run = start("Supervised", "--train", *words, n_epochs=1)
     script, words = label_regularized_aae, (*SMALL, "--n_labeled=30", "--pixel_range=-1,1")
     flags = options.parse(["script", *words], "", script.DEFAULTS, script.define_flags)
