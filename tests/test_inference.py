@@ -21,9 +21,7 @@ def test_images_are_encoded_flat_in_0_to_1_and_in_order(rng):
 
 
 def test_codes_of_a_gaussian_encoder_are_drawn_around_their_mean(data):
-    flags = options.parse(
-        ["script", *SMALL, "--encoder=gaussian"], "", {}, options.define_regularization
-    )
+    flags = options.parse(["script", *SMALL, "--encoder=gaussian"], "", {}, part2_aae.define_flags)
     model = part2_aae.AdversarialAutoencoder(data, flags)
     images = data.test.images[:1].repeat(5000, axis=0)
     z = model.draw_codes(images)
