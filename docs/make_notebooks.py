@@ -37,7 +37,7 @@ SMALL = 'dataset="auto", n_l1=300, n_l2=300'
 BUDGETS = {
     1: 'n_epochs=15, learning_rate_drops="12"',
     2: 'n_epochs=20, learning_rate_drops="15"',
-    3: 'n_epochs=15, learning_rate=0.0005, learning_rate_drops="12"',
+    3: 'n_epochs=10, learning_rate_drops="7,9"',
     4: 'n_epochs=8, learning_rate=0.001, learning_rate_drops="6"',
 }
 # What to look for after so short a training, and the setting that the last cell changes.
