@@ -35,7 +35,7 @@ def open_run(flags: options.Flags, model_name: str) -> Run:
         run = find(flags.results_dir, model_name, flags.run, flags.resume)
     except NoRun as no_run:
         run = Run(PRETRAINED / model_name)
-        if flags.train or not _has_flags(run.path):
+        if flags.train or flags.epoch or not _has_flags(run.path):
             raise
         try:
             options.adopt(flags, run.flag_lines(), str(run.flagfile))

@@ -114,5 +114,7 @@ def test_without_a_run_the_trained_example_is_drawn_and_said_so(
     assert run.images == tmp_path / "Results" / "Autoencoder" / "pretrained" / "images"
     assert run.explorer.is_file()
     assert sorted((tmp_path / "pretrained").rglob("*")) == before
-    with pytest.raises(UserError, match="there is no run"):
-        part1_autoencoder.main(["part1_autoencoder.py", *words, "--train", "--resume"])
+    # Neither to go on with, nor to take an epoch or other settings from.
+    for more in (["--train", "--resume"], ["--epoch=1"], ["--n_l1=17"]):
+        with pytest.raises(UserError, match="there is no run"):
+            part1_autoencoder.main(["part1_autoencoder.py", *words, *more])
