@@ -141,10 +141,13 @@ def curves(run):
     except KeyError:
         print("No curves yet: a point is written every 50 steps.")
         return
-    figure, plots = plt.subplots(
-        1, len(tags), figsize=(3.2 * len(tags), 2.6), squeeze=False, layout="constrained"
-    )
-    for plot, tag in zip(plots[0], tags, strict=True):
+    columns = min(len(tags), 4)
+    rows = -(-len(tags) // columns)
+    size = (3.2 * columns, 2.6 * rows)
+    figure, plots = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for plot in plots.flat[len(tags) :]:
+        plot.remove()
+    for plot, tag in zip(plots.flat, tags, strict=False):
         points = [(e.step, tf.make_ndarray(e.tensor_proto)) for e in events.Tensors(tag)]
         plot.plot(*zip(*points, strict=True), "." if len(points) == 1 else "-")
         plot.set_title(tag, fontsize=9)
@@ -391,19 +394,31 @@ def unrun(content: dict) -> dict:
 
 
 def with_outputs(made: dict, old: dict) -> dict:
-    """Returns a notebook with the outputs of an older one, if that has the same code to run."""
-    codes = [
-        {c["id"]: c for c in content["cells"] if c["cell_type"] == "code"}
-        for content in (made, old)
-    ]
-    new, before = ({name: cell["source"] for name, cell in cells.items()} for cells in codes)
+    """Returns a notebook with the outputs of an older one, if that has the same code to run.
+
+    Cells that only show the script's code may differ: they change nothing.
+    """
     made = copy.deepcopy(made)
-    for cell in made["cells"]:
-        if new == before and cell["cell_type"] == "code":
-            cell["execution_count"] = codes[1][cell["id"]]["execution_count"]
-            if not is_made(cell):
-                cell["outputs"] = codes[1][cell["id"]]["outputs"]
+    new, ran = (
+        [c for c in content["cells"] if c["cell_type"] == "code" and not is_made(c)]
+        for content in (made, old)
+    )
+    if [cell["source"] for cell in new] == [cell["source"] for cell in ran]:
+        for cell, before in zip(new, ran, strict=True):
+            cell["outputs"] = before["outputs"]
+        if any(cell["execution_count"] for cell in ran):
+            number(made)
     return made
+
+
+def number(content: dict) -> None:
+    """Numbers the cells that were run, in their order."""
+    cells = [c for c in content["cells"] if c["cell_type"] == "code" and c["id"] not in LIVE]
+    for count, cell in enumerate(cells, 1):
+        cell["execution_count"] = count
+        for output in cell["outputs"]:
+            if "execution_count" in output:
+                output["execution_count"] = count
 
 
 def executed(made: dict, settings: dict, data_dir: str | None = None) -> dict:
@@ -434,21 +449,15 @@ def executed(made: dict, settings: dict, data_dir: str | None = None) -> dict:
         ).execute()
         ran = {cell["id"]: cell for cell in json.loads(nbformat.writes(content))["cells"]}
         made = copy.deepcopy(made)
-        count = 0
         for cell in made["cells"]:
-            if cell["cell_type"] != "code" or cell["id"] in LIVE:
-                continue
-            cell["execution_count"] = count = count + 1
-            if is_made(cell):
+            if cell["cell_type"] != "code" or cell["id"] in LIVE or is_made(cell):
                 continue
             cell["outputs"] = kept_outputs(ran[cell["id"]]["outputs"], results)
-            for output in cell["outputs"]:
-                if "execution_count" in output:
-                    output["execution_count"] = count
             if cell["id"] == "budget" and settings:
                 also = ", ".join(f"{name}={value!r}" for name, value in settings.items())
                 said = lines(f"The outputs below are of trainings with {also}.")
                 cell["outputs"] = [{"name": "stdout", "output_type": "stream", "text": said}]
+        number(made)
     for folder in filter(None, (results, str(DOCS.parent), data_dir)):
         if folder in as_text(made):
             raise ValueError(f"an output names {folder}")

@@ -164,11 +164,12 @@ def test_code_that_a_script_has_not_is_refused():
 
 @pytest.fixture
 def make(tmp_path, monkeypatch, capsys):
-    """Runs make_notebooks.py in an empty folder, of notebooks that have these two cells."""
+    """Runs make_notebooks.py in an empty folder, of notebooks that have these three cells."""
     monkeypatch.setattr(make_notebooks, "DOCS", tmp_path / "docs")
 
-    def run(*words, code="1 + 1", prose="A sum."):
+    def run(*words, code="1 + 1", prose="A sum.", shown="show(one)"):
         cells = [make_notebooks.text("prose", prose), make_notebooks.code("sum", code)]
+        cells += [make_notebooks.code("shown", shown)]
         text = make_notebooks.as_text({"cells": cells})
         monkeypatch.setattr(make_notebooks, "notebook", lambda part: text)
         monkeypatch.setattr(sys, "argv", ["make_notebooks.py", *words])
@@ -190,7 +191,7 @@ def test_a_stale_notebook_is_told_and_rewritten(make, tmp_path):
 
 def test_outputs_stay_until_the_code_is_another(make, tmp_path, monkeypatch):
     def executed(made, settings, data_dir):
-        made["cells"][1] |= {"outputs": [2], "execution_count": 1}
+        made["cells"][1] |= {"outputs": [{"n": 2}], "execution_count": 1}
         return made
 
     monkeypatch.setattr(make_notebooks, "executed", executed)
@@ -201,10 +202,12 @@ def test_outputs_stay_until_the_code_is_another(make, tmp_path, monkeypatch):
         return cell["outputs"], cell["execution_count"]
 
     assert make("--execute", "--parts", "2") == (0, "rewritten: part2.ipynb\n")
-    assert outputs() == ([2], 1)
+    assert outputs() == ([{"n": 2}], 1)
     assert make("--check", "--parts", "2") == (0, "")
     assert make("--parts", "2", prose="Two numbers.") == (0, "rewritten: part2.ipynb\n")
-    assert "Two numbers." in path.read_text() and outputs() == ([2], 1)
+    assert "Two numbers." in path.read_text() and outputs() == ([{"n": 2}], 1)
+    assert make("--parts", "2", shown="show(two)") == (0, "rewritten: part2.ipynb\n")
+    assert "show(two)" in path.read_text() and outputs() == ([{"n": 2}], 1)
     assert make("--parts", "2", code="1 + 2") == (0, "rewritten: part2.ipynb\n")
     assert outputs() == ([], None)
 
