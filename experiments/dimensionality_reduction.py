@@ -31,7 +31,7 @@ DEFAULTS = dict(
 
 def encoder(dense, data, flags):
     """Images, flat [batch, input_dim] in [0, 1], to class probabilities and codes [batch, z_dim];
-    beside it, of the same layers: images to class probabilities and styles, and to the logits."""
+    and with the same layers to class probabilities and styles, and to the logits."""
     x = keras.Input([data.input_dim], name="x")
     hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")

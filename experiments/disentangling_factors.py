@@ -187,7 +187,7 @@ def decoder(dense, convolution, data, flags):
 def discriminator(dense, convolution, data, flags):
     """Identities, one-hot, and images, flat, to logits [batch, 1]: is it an image of that one?
 
-    Each layer adds the plane that it has learnt for the identity to all of its own.
+    Each layer adds the plane that it has learned for the identity to all of its own.
     """
     y = keras.Input([data.n_classes], name="y")
     x = keras.Input([data.input_dim], name="x")

@@ -31,7 +31,7 @@ UNUSED = ("encoder", "generator_rate")
 
 
 def encoder(dense, data, flags):
-    """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]; and to these beside their
+    """Images, flat [batch, input_dim] in [0, 1], to codes [batch, z_dim]; and to these and their
     means and standard deviations."""
     x = keras.Input([data.input_dim], name="x")
     hidden = dense(x, flags.n_l1, "e_dense_1", "relu")

@@ -137,7 +137,7 @@ def train_label_classifier(data: Dataset, seed: int = 0, n_steps: int = LABEL_ST
     matters less.
 
     Args:
-      data: its training images are learnt, and on its test images the accuracy is measured.
+      data: its training images are learned, and on its test images the accuracy is measured.
       seed: draws the initial weights, the order of images, and the shifts.
       n_steps: steps of Adam, with batches of 128.
     """

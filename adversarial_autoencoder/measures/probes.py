@@ -130,7 +130,7 @@ def _predicted_classes(
 def _fit_classifier(
     z: np.ndarray, classes: np.ndarray, n_classes: int, seed: int
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns codes to logits [n, n_classes], learnt from classes, int [n]."""
+    """Returns codes to logits [n, n_classes], learned from classes, int [n]."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return _fit(z, classes, n_classes, loss, seed, monitor="val_accuracy", mode="max")
 
