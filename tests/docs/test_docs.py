@@ -21,6 +21,7 @@ COMMAND = re.compile(r"python (\w+/)?(\w+)\.py((?: +[^\s`|&<]+)*)")
 FLAG = re.compile(r"--([a-z]\w*)")
 MOST_BYTES = 300_000  # Of a picture.
 MOST_WORDS = 1300  # Of the README.
+MOST_WORDS_OF_PAGES = 22_000
 
 
 def load(name):
@@ -166,6 +167,14 @@ def test_the_readme_is_short_and_lists_its_sections():
     contents = text.partition("**Contents:**")[2].partition("##")[0]
     sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert re.findall(r"\[(.+?)\]\(#", contents) == sections
+
+
+def test_the_pages_are_read_in_an_hour_or_two_and_all_are_listed():
+    pages = sorted((ROOT / "docs").rglob("*.md"))
+    assert sum(len(page.read_text().split()) for page in pages) <= MOST_WORDS_OF_PAGES
+    contents = ROOT / "docs" / "README.md"
+    listed = {contents, *(contents.parent / path for path, _ in LINK.findall(contents.read_text()))}
+    assert not [relative(page) for page in pages if page not in listed]
 
 
 def test_the_readme_s_ten_lines_of_python_run(tmp_path, monkeypatch):
