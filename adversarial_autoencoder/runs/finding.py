@@ -58,7 +58,7 @@ def find(results_dir: str, model_name: str, path: str | None = None, resume: boo
 
     Raises:
       UserError: there is no such run, the folder of runs cannot be searched, the run belongs to
-        another model, or its `flags.txt` is not as it was written.
+        another model, its `flags.txt` is not as it was written, or its name cannot be printed.
     """
     root = pathlib.Path(results_dir) / model_name
     if path:
@@ -87,6 +87,8 @@ def find(results_dir: str, model_name: str, path: str | None = None, resume: boo
     if trained != model_name:
         raise UserError(f"{run.path} is a run of {trained}, not of {model_name}")
     run.check_flags()
+    if not run.path.name.isprintable():
+        raise UserError(f"the name of {run.path} cannot be printed: rename it")
     return run
 
 

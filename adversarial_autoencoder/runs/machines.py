@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from adversarial_autoencoder.runs.run import Run, saving
 from adversarial_autoencoder.system import files
-from adversarial_autoencoder.system.errors import UserError
+from adversarial_autoencoder.system.errors import UserError, printable
 
 
 def note(run: Run, machine: Mapping[str, object]) -> str | None:
@@ -38,4 +38,4 @@ def note(run: Run, machine: Mapping[str, object]) -> str | None:
     keys = sorted({*others[-1], *machine})
     pairs = ((key, others[-1].get(key, "none"), machine.get(key, "none")) for key in keys)
     differing = [(key, f"{old} → {new}") for key, old, new in pairs if old != new]
-    return ", ".join(key if len(told) > 60 else f"{key} {told}" for key, told in differing)
+    return printable(", ".join(k if len(told) > 60 else f"{k} {told}" for k, told in differing))

@@ -366,6 +366,13 @@ def test_the_newest_run_is_the_one_created_last_whatever_it_is_called(tmp_path, 
     assert open_run(results=tmp_path)[0].path.name.startswith("1999-")
 
 
+def test_a_run_whose_name_cannot_be_printed_is_refused_in_one_line(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.path.rename(run.path.with_name("a\n\x1b[2Jb"))
+    with pytest.raises(UserError, match=r"a\\n\\x1b\[2Jb cannot be printed"):
+        open_run(results=tmp_path)
+
+
 def test_a_clock_that_was_set_back_does_not_hide_the_newest_run(tmp_path, data):
     first = make_run(tmp_path, data)
     text = first.flagfile.read_text()
@@ -487,3 +494,9 @@ def test_machines_of_another_shape_are_told_and_written_anew(content, tmp_path, 
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and told.startswith(f"Warning: {run.machines} is damaged (")
     assert machines.note(run, {"cpus": 3}) == "cpus 2 → 3"
+
+
+def test_what_other_machines_wrote_of_themselves_is_told_in_one_line(tmp_path, data):
+    run = make_run(tmp_path, data)
+    run.machines.write_text('[{"cpus": "2\\n\\u001b[2J"}]')
+    assert machines.note(run, {"cpus": 3}) == r"cpus 2\n\x1b[2J → 3"
