@@ -21,7 +21,7 @@ import pathlib
 from adversarial_autoencoder import datasets, options, runs
 from adversarial_autoencoder.datasets import folders, image_files, sources, sprites
 from adversarial_autoencoder.pictures import animation, png
-from adversarial_autoencoder.system.errors import UserError
+from adversarial_autoencoder.system.errors import UserError, one_line
 
 import numpy as np
 
@@ -45,8 +45,9 @@ class Characters:
             self.where["ground"] = kept.get("ground", "white")
             for name in ("image_size", "n_images"):
                 value = kept.get(name, "0")
-                if not value.isdecimal():
-                    raise UserError(f"{run.flagfile} is damaged: --{name}={value} is no number")
+                if not value.isdecimal() or len(value) > 9:
+                    told = f"--{name}={one_line(value, 80)} is no number of images or pixels"
+                    raise UserError(f"{run.flagfile} is damaged: {told}")
                 self.where[name] = int(value)
         self.split = None
 

@@ -288,6 +288,7 @@ def damaged(run, folder, replaced):
     [
         (("sha256 ", "sha256 0"), "was trained on other data"),
         (("--dataset=", "--image_size=many\n--dataset="), "--image_size=many is no number"),
+        (("--dataset=", f"--n_images={'9' * 5000}\n--dataset="), r"=9+\.\.\. is no number"),
         (("# data: ", "# created: 2026-01-01T00:00:00.000000Z\n# data: "), "is not as the run"),
     ],
 )
