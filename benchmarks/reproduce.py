@@ -120,7 +120,7 @@ class Seed:
         """The newest run, or None; one that was killed before its first checkpoint is none."""
         found = [runs.Run(path.parent) for path in self.folder.glob("*/*/flags.txt")]
         found = [run for run in found if run.newest_step() is not None]
-        return max(found, key=lambda run: run.path.name, default=None)
+        return max(found, key=lambda run: (run.created(), run.path.name), default=None)
 
     def notes(self):
         """What was asked for, the minutes that each action took so far, and which are done."""

@@ -234,6 +234,14 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_does_not_block(settin
     assert all("--resume" not in call for call in setting.calls())
 
 
+def test_of_two_runs_in_a_seed_s_folder_the_one_created_last_counts(tmp_path):
+    for name, day in (("b", 1), ("a", 2)):
+        run = tmp_path / "seed_0" / "Fake" / name
+        (run / "Saved_models" / "checkpoint-000000000").mkdir(parents=True)
+        (run / "flags.txt").write_text(f"# created: 2026-01-0{day}T00:00:00.000000Z\n")
+    assert reproduce.Seed(0, tmp_path, "fake.py", []).run().path.name == "a"
+
+
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_are_passed_on_and_the_same_command_goes_on(sent, setting, capsys, monkeypatch):
     def ended_without_being_passed_on(number, frame):
