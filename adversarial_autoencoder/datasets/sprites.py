@@ -10,6 +10,7 @@ import dataclasses
 import math
 import os
 import pathlib
+import warnings
 from collections.abc import Sequence
 
 from adversarial_autoencoder import randomness
@@ -259,7 +260,10 @@ def _read(path: pathlib.Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of sizes that are refused below.
+            image = Image.open(path)
+        with image:
             width, height = image.size
             side = width // N_COLUMNS
             if (width, height) != (side * N_COLUMNS, side * len(ROWS)) or side > MAX_SIDE:

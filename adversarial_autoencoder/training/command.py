@@ -19,6 +19,7 @@ from adversarial_autoencoder.pictures import png
 from adversarial_autoencoder.runs import checkpoints
 from adversarial_autoencoder.runs.recorder import record_loaded
 from adversarial_autoencoder.system import devices, distribution, machine
+from adversarial_autoencoder.system.errors import printable
 from adversarial_autoencoder.training.loop import Trainer
 
 import keras
@@ -145,7 +146,7 @@ def _described(data: Dataset) -> str:
     parts = {"training": data.train, "validation": data.validation, "test": data.test}
     counts = ", ".join(f"{len(split):,} {part}" for part, split in parts.items())
     size = " x ".join(map(str, data.image_shape))
-    return f"Data: {data.name}, {counts} images of {size}, {data.n_classes} classes"
+    return f"Data: {printable(data.name)}, {counts} images of {size}, {data.n_classes} classes"
 
 
 def _other_folder(run: runs.Run, results_dir: str) -> pathlib.Path:

@@ -20,7 +20,7 @@ from adversarial_autoencoder.model import Model
 from adversarial_autoencoder.optimizers import ExponentialMovingAverage
 from adversarial_autoencoder.runs import checkpoints, machines, tensorboard
 from adversarial_autoencoder.runs.recorder import VALIDATION, Recorder, accuracy
-from adversarial_autoencoder.system import devices, distribution, machine
+from adversarial_autoencoder.system import devices, distribution, flagfiles, machine
 from adversarial_autoencoder.system.errors import UserError
 from adversarial_autoencoder.training import stopping, trained_variables
 from adversarial_autoencoder.training.progress import ProgressBar, short_run
@@ -65,12 +65,12 @@ class Trainer:
             runs.check_data(run, data)
         # All before the run's folder is made: a batch that is too large, or an error in the train
         # step, leaves none behind.
+        flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
         self.per_epoch = steps_per_epoch(data, flags.batch_size)
         images = model.training_images(data)
         self.batches = Batches.of(images, data.n_classes, flags.batch_size, flags.seed)
         self.train_steps = step_loop(model, self.batches, self.ema, self.strategy)
         trained_variables.check(model)
-        flag_lines = options.to_flagfile(flags, **_where_data_lie(data, flags))
         if not flags.resume:
             run.create(model.NAME, flag_lines, data)
         self.state = checkpoints.state_of(model, self.ema)
@@ -228,12 +228,19 @@ def step_loop(
 
 
 def _where_data_lie(data: Dataset, flags: options.Flags) -> dict[str, str | None]:
-    """What is stored with the run: not `auto`, but what it came to, found from any folder."""
+    """What is stored with the run: not `auto`, but what it came to, found from any folder.
+
+    Raises:
+      UserError: `flags.txt` cannot hold a path, since the working directory's name has a line end.
+    """
     is_file = data.name.endswith(".npz") or os.path.isabs(data.name)
-    return {
+    found = {
         "dataset": os.path.abspath(data.name) if is_file else data.name,
         "data_dir": flags.data_dir and os.path.abspath(os.path.expanduser(flags.data_dir)),
     }
+    for name, path in found.items():
+        flagfiles.check_text(name, path)
+    return found
 
 
 def _int64(step: int) -> tf.Tensor:

@@ -224,6 +224,10 @@ def no_sheet(path):
     Image.new("RGBA", (64, 64)).save(path / "body" / "0.png")
 
 
+def huge_sheet(path):
+    Image.new("1", (10_000, 10_000)).save(path / "body" / "0.png")
+
+
 def empty(path):
     for name in ("0.png", "1.png"):
         Image.new("RGBA", (4 * 13, 4 * 21)).save(path / "body" / name)
@@ -236,11 +240,13 @@ def empty(path):
         (no_picture, "hair/1.png cannot be read"),
         (other_size, "hair/1.png is 26 x 42 pixels, and others are 52 x 84"),
         (no_sheet, "body/0.png is 64 x 64 pixels: a sheet has 13 x 21 square cells"),
+        (huge_sheet, "body/0.png is 10000 x 10000 pixels: a sheet has"),
         (empty, "the body's sheets are empty"),
     ],
 )
-def test_a_folder_that_holds_no_sheets_is_told(damage, told, folder, tmp_path):
+def test_a_folder_that_holds_no_sheets_is_told(damage, told, folder, tmp_path, recwarn):
     shutil.copytree(folder, tmp_path / "sheets")
     damage(tmp_path / "sheets")
     with pytest.raises(UserError, match=told):
         sprites.Sheets(tmp_path / "sheets")
+    assert not recwarn.list

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import runpy
+import shutil
 import types
 
 import part1_autoencoder
@@ -47,6 +48,19 @@ def test_the_screen_names_data_run_and_page(trained, npz, capsys):
         assert told[-1] == f"Try it: {run.path}/explorer.html"
     run = trained("--explorer=none", "--train")
     assert "Try it" not in capsys.readouterr().out
+
+
+def test_a_working_directory_whose_name_has_a_line_end_is_told_and_nothing_is_written(
+    npz, tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / "a\n\x1b[2Jb"
+    folder.mkdir()
+    shutil.copy(npz, folder / "own.npz")
+    monkeypatch.chdir(folder)
+    words = ["--train", "--dataset=own.npz", "--results_dir=Results", *SMALL]
+    with pytest.raises(UserError, match="--dataset=.* holds characters that cannot be printed"):
+        part1_autoencoder.main(["part1_autoencoder.py", *words])
+    assert os.listdir(folder) == ["own.npz"]
 
 
 def test_loading_a_run_writes_a_damaged_export_anew(trained):
