@@ -181,7 +181,7 @@ def draw(points: list[Point], path: pathlib.Path) -> None:
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
     parser.add_argument("--recipe", type=pathlib.Path, required=True, help="a flag file")
     parser.add_argument("--epochs", default="25,50,100,200", help="the lengths")
     parser.add_argument("--seeds", default="0", help="the seeds of each length")

@@ -75,7 +75,7 @@ def measures_of_codes() -> Figure:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     images = pathlib.Path(__file__).parent / "images"
     parser.add_argument("--to", type=pathlib.Path, default=images, help="folder of the PNG files")
     folder = parser.parse_args().to

@@ -195,7 +195,7 @@ def save_gif(frames: list[Image.Image], path: pathlib.Path, accent: str) -> None
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("run", type=pathlib.Path, help="the run's folder, or a page of it")
     parser.add_argument("--name", help="in place of the model's name, in the files' names")
     images = pathlib.Path(__file__).parent / "images"

@@ -26,7 +26,7 @@ def pictures(run: pathlib.Path, tag: str) -> dict[int, Image.Image]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
     parser.add_argument("run", type=pathlib.Path)
     parser.add_argument("--tag", default="Pictures/styles_from_prior", help="the picture's name")
     parser.add_argument("--epochs", default="1,5,80", help="of those that TensorBoard shows")

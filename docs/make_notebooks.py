@@ -516,7 +516,7 @@ def small_png(content: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("--execute", action="store_true", help="run them, and save the outputs")
     parser.add_argument(

@@ -187,7 +187,7 @@ def _wait(for_what, seconds, message):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("part", choices=SHOTS)
     parser.add_argument("run", type=pathlib.Path, help="the run's folder; of all runs, Results")
     images = pathlib.Path(__file__).parent / "images"

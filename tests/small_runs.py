@@ -1,5 +1,6 @@
 """A run in miniature: its model, its folder, its events."""
 
+import _strptime  # noqa: F401  `strptime` could not import it as nobody.
 import contextlib
 import os
 

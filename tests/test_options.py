@@ -248,3 +248,9 @@ def test_python_without_docstrings_still_lists_the_flags(capsys):
     with pytest.raises(SystemExit):
         options.parse(["x", "--help"], None, {})
     assert "--z_dim" in capsys.readouterr().out
+
+
+def test_no_script_relies_on_its_docstring():
+    for folder in ("", "experiments", "benchmarks", "docs"):
+        for path in (ROOT / folder).glob("*.py"):
+            assert "__doc__." not in path.read_text(encoding="utf-8"), path

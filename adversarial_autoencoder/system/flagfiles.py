@@ -83,6 +83,8 @@ def read_lines(path: pathlib.Path) -> list[str]:
         content = files.read_limited(path, LARGEST_FILE)
     except (OSError, ValueError) as error:  # The latter of its size, or of a NUL in its name.
         reason = getattr(error, "strerror", None) or error
+        if isinstance(error, PermissionError):
+            reason = f"{reason}; grant it"
         raise UserError(f"the flag file {one_line(path, 500)} cannot be read: {reason}") from None
     try:
         return content.decode("utf-8-sig").splitlines()
