@@ -287,14 +287,15 @@ class Run:
         """Loads the newest whole checkpoint, or the best that has a score, and returns its step.
 
         Raises:
-          UserError: there is none, or it is of another run.
+          UserError: there is none, it is of another run, or the permission to read one is missing.
         """
         if best:
             for _, folder in checkpoints.stored(self.checkpoints):
                 try:
                     checkpoints.score(folder)
                 except UserError:
-                    self._put_aside(folder)
+                    if not checkpoints.is_whole(folder):
+                        self._put_aside(folder)
         passed_over = set()  # On a read-only disk they stay where they are.
         while steps := dict(checkpoints.stored(self.checkpoints)).keys() - passed_over:
             step = self.best_step() if best else None

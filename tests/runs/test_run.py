@@ -478,10 +478,12 @@ def test_a_missing_permission_is_told_as_such(name, readable):
         path.chmod(0o755)
 
 
-def test_a_checkpoint_that_may_not_be_read_is_not_taken_for_a_damaged_one(readable):
+@pytest.mark.parametrize("best", [False, True])
+def test_a_checkpoint_that_may_not_be_read_is_not_taken_for_a_damaged_one(best, readable):
+    readable.checkpoints.chmod(0o777)  # To put it aside would be allowed.
     next(readable.checkpoints.glob("*/*.index")).chmod(0)
     with as_nobody(), pytest.raises(UserError, match="index cannot be read .Permission denied."):
-        readable.restore(state(Model()))
+        readable.restore(state(Model()), best)
     assert readable.newest_step() == 10
 
 
