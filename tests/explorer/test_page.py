@@ -1,6 +1,7 @@
 """The page beside a run: that its own code computes what Keras does, and that one can use it."""
 
 import base64
+import functools
 import io
 import json
 import re
@@ -116,6 +117,20 @@ def make(name, data):
     return model
 
 
+@pytest.fixture(scope="module")
+def model_of(drawings):
+    """`model_of(name)` makes a model of the drawings once, for tests that do not change it."""
+    return functools.cache(lambda name: make(name, drawings))
+
+
+@pytest.fixture(scope="module")
+def page_of(drawings, model_of):
+    """`page_of(name)` is the page of that model, made once."""
+    return functools.cache(
+        lambda name, kind="float16": explorer.page(model_of(name), drawings, kind)
+    )
+
+
 def part(page, name):
     """The text of one of the page's script elements."""
     return re.search(rf'<script id="{name}"[^>]*>(.*?)</script>', page, re.DOTALL)[1]
@@ -146,9 +161,8 @@ return [z, probabilities ?? [], images, all].map((array) => Array.from(array));
 """
 
 
-def in_node_and_keras(name, data, kind, tmp_path):
+def in_node_and_keras(model, page, data, tmp_path):
     """Codes, class probabilities, images, and those of the first code with every label: of both."""
-    model = make(name, data)
     x, y = data.test_examples(100)
     z = model.encode(x)
     n_all = data.n_classes if len(model.decoder.inputs) == 2 else 1
@@ -156,10 +170,7 @@ def in_node_and_keras(name, data, kind, tmp_path):
     probabilities = model.classify(x) if model.classify is not None else np.zeros(0)
     expected = [z, probabilities, model.decode(z, y), all_images]
     labels = np.argmax(y, axis=1).tolist()
-    found = node(
-        explorer.page(model, data, kind), tmp_path, RUN_NETWORKS, images=x.numpy().tolist(),
-        labels=labels,
-    )  # fmt: skip
+    found = node(page, tmp_path, RUN_NETWORKS, images=x.numpy().tolist(), labels=labels)
     return [
         (np.reshape(a, np.shape(b)), np.asarray(b)) for a, b in zip(found, expected, strict=True)
     ]
@@ -167,15 +178,17 @@ def in_node_and_keras(name, data, kind, tmp_path):
 
 @needs_node
 @pytest.mark.parametrize("name", MODELS)
-def test_the_page_computes_what_keras_does(name, drawings, tmp_path):
-    for found, expected in in_node_and_keras(name, drawings, "float16", tmp_path):
+def test_the_page_computes_what_keras_does(name, model_of, page_of, drawings, tmp_path):
+    both = in_node_and_keras(model_of(name), page_of(name), drawings, tmp_path)
+    for found, expected in both:
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
 
 
 @needs_node
 @pytest.mark.parametrize("name", ["part 3", "part 4, all of it"])
-def test_int8_costs_little(name, drawings, tmp_path):
-    codes, probabilities, images, _ = in_node_and_keras(name, drawings, "int8", tmp_path)
+def test_int8_costs_little(name, model_of, page_of, drawings, tmp_path):
+    both = in_node_and_keras(model_of(name), page_of(name, "int8"), drawings, tmp_path)
+    codes, probabilities, images, _ = both
     errors = {
         "codes": np.abs(codes[0] - codes[1]) / codes[1].std(),
         "pixels": np.abs(images[0] - images[1]),
@@ -187,14 +200,13 @@ def test_int8_costs_little(name, drawings, tmp_path):
         assert 1e-6 < error.mean() < 0.02 and error.max() < 0.2
 
 
-def test_int8_pages_are_smaller(drawings):
-    model = make("part 3", drawings)
-    sizes = [len(part(explorer.page(model, drawings, kind), "weights")) for kind in KINDS]
+def test_int8_pages_are_smaller(page_of):
+    sizes = [len(part(page_of("part 3", kind), "weights")) for kind in KINDS]
     assert sizes[1] < 0.85 * sizes[0]  # Small layers stay in float16.
 
 
-def test_a_normalization_becomes_part_of_the_dense_layer_before_it(drawings):
-    encoder = convert.convert(make("part 4, all of it", drawings).encoder)
+def test_a_normalization_becomes_part_of_the_dense_layer_before_it(model_of):
+    encoder = convert.convert(model_of("part 4, all of it").encoder)
     layers = ["dense", "relu", "dense", "relu", "dense", "softmax", "dense"]
     assert [step.op for step in encoder.steps] == layers
 
@@ -246,11 +258,11 @@ def test_a_model_without_networks_does_not_fit(drawings):
 
 
 @pytest.mark.parametrize("name", ["part 3", "swaps"])
-def test_the_page_asks_for_nothing_and_class_names_cannot_end_its_script(name, drawings):
+def test_the_page_asks_for_nothing_and_class_names_cannot_end_its_script(name, model_of, drawings):
     names = ("</script><b>", *drawings.class_names[1:])
     split = drawings.test
     data = datasets.Dataset("bars", split, split, split, 10, names)
-    page = explorer.page(make(name, data), data)
+    page = explorer.page(model_of(name), data)
     description = json.loads(part(page, "description"))
     assert description["classes"][0] == "</script><b>"
     code = page
@@ -318,8 +330,8 @@ def test_the_documentation_s_example_has_today_s_code():
 
 
 @needs_node
-def test_drawings_are_scaled_and_centred_as_mnist_is(drawings, tmp_path):
-    page = explorer.page(make("part 3", drawings), drawings)
+def test_drawings_are_scaled_and_centred_as_mnist_is(page_of, tmp_path):
+    page = page_of("part 3")
     body = "return [[1, 0], [2.5, 7], [0.2, 20]].map(([scale, shift]) => Array.from("
     body += "imageOfStrokes(input.strokes.map((stroke) => stroke.map(([x, y]) => "
     body += "[scale * x + shift, scale * y + shift])), 28, 28, 20, 2.5)))"
@@ -346,9 +358,9 @@ def sheet_of(page):
 
 
 @pytest.mark.parametrize("kind", ["grey", "colour"])
-def test_pictures_of_swaps_are_the_decoder_s(kind, data, drawings):
+def test_pictures_of_swaps_are_the_decoder_s(kind, model_of, data, drawings):
     data = drawings if kind == "grey" else data
-    model = make("swaps", data)
+    model = model_of("swaps") if kind == "grey" else make("swaps", data)
     description, cells = sheet_of(explorer.page(model, data))
     pool, rows = model.shown(data)
     assert description["view"] == "swaps" and description["shown"] == pool.labels[rows].tolist()
@@ -423,12 +435,13 @@ def browser():
 
 
 @pytest.fixture
-def show(browser, drawings, tmp_path):
-    """Opens a model's page; returns the browser."""
+def show(browser, page_of, tmp_path):
+    """Opens a model's page, of the drawings or of other data; returns the browser."""
 
-    def show_page(name, data=drawings, **view):
+    def show_page(name, data=None, **view):
         path = tmp_path / "explorer.html"
-        path.write_text(explorer.page(make(name, data), data), encoding="utf-8")
+        content = explorer.page(make(name, data), data) if data else page_of(name)
+        path.write_text(content, encoding="utf-8")
         browser.errors.clear()
         browser.show(path, **view)
         assert browser.evaluate("return document.getElementById('problem').hidden")
@@ -511,7 +524,7 @@ def test_a_drawing_is_taken_for_the_label_of_the_nearest_image_until_one_is_chos
 
 
 @needs_chromium
-def test_the_console_has_the_networks(show, drawings):
+def test_the_console_has_the_networks(show, model_of, drawings):
     page = show("part 3")
     x = drawings.test.images[3].reshape(-1) / 255
     page.evaluate(
@@ -519,7 +532,7 @@ def test_the_console_has_the_networks(show, drawings):
         "[Array.from(z), Array.from(await aae.decode(z, 7)), await aae.classify([])]; })"
     )
     z, image, probabilities = page.wait_for("return window.found")
-    model = make("part 3", drawings)
+    model = model_of("part 3")
     expected = model.encode(tf.constant(x[np.newaxis], tf.float32))
     np.testing.assert_allclose(z, expected[0], atol=2e-3)
     np.testing.assert_allclose(image, model.decode(expected, tf.one_hot([7], 10))[0], atol=2e-3)
@@ -572,10 +585,10 @@ def test_a_walk_plays_until_it_is_stopped(show, data):
 
 
 @needs_chromium
-def test_a_swap_is_chosen_by_click_and_key(show, drawings):
+def test_a_swap_is_chosen_by_click_and_key(show, page_of):
     page = show("swaps", width=390, height=844, dark=True)
     assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")
-    _, cells = sheet_of(explorer.page(make("swaps", drawings), drawings))
+    _, cells = sheet_of(page_of("swaps"))
 
     def assert_shown(s, z):
         pixels = np.reshape(page.evaluate(PIXELS % "#swap")[0].split(","), [12, 10, 4]).astype(int)
