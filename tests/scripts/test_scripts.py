@@ -62,6 +62,9 @@ WORDS = {
     "Clustering": ("--n_clusters=5", "--vat_radius=1"),
     "Dimensionality": ("--n_clusters=5",),
 }
+# Of part 2, in codes of another size.
+EVERYTHING = ("--noise_stddev=0.3", "--dropout=0.2", "--ema_decay=0.9", "--batch_norm")
+EVERYTHING = (*EVERYTHING, "--encoder=gaussian", "--z_dim=3", "--prior=uniform")
 LONG = ("--batch_size=2", "--z_dim=2")  # A run of part 4 for several tests, of 3 epochs.
 
 
@@ -139,41 +142,60 @@ def assert_same_weights(a, b):
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
-@pytest.mark.parametrize(
-    "name, pictures",
-    [
-        ("Autoencoder", {"at_zero.png", "codes.png", "reconstructions.png"}),
-        ("Adversarial_Autoencoder", {"codes.png", "manifold.png"}),
-        ("Supervised", {"styles_from_prior.png", "styles_from_test.png"}),
-        ("Variational_Style", {"styles_from_prior.png", "styles_from_test.png"}),
-        (
-            "Semi_Supervised",
-            {
-                "styles_from_prior.png",
-                "styles_from_test.png",
-                "confusion_matrix.png",
-                "mistakes.png",
-            },
-        ),
-        (
-            "Virtual_Adversarial",
-            {
-                "styles_from_prior.png",
-                "styles_from_test.png",
-                "confusion_matrix.png",
-                "mistakes.png",
-            },
-        ),
-        ("Classifier", {"confusion_matrix.png", "mistakes.png"}),
-        ("Clustering", {"clusters.png", "clusters_and_labels.png"}),
-        (
-            "Dimensionality",
-            {"clusters.png", "clusters_and_labels.png", "codes.png", "manifold.png"},
-        ),
-    ],
-)
-def test_a_script_trains_and_draws_and_loads_its_run_again(
-    name, pictures, train_once, trained, start
+STYLES = {"styles_from_prior.png", "styles_from_test.png"}
+LABELS = {"confusion_matrix.png", "mistakes.png"}
+CLUSTERS = {"clusters.png", "clusters_and_labels.png"}
+WHAT_A_SCRIPT_DRAWS_AND_MEASURES = [
+    ("Autoencoder", {"at_zero.png", "codes.png", "reconstructions.png"}, {"reconstruction_mse"}),
+    (
+        "Adversarial_Autoencoder",
+        {"codes.png", "manifold.png"},
+        {"reconstruction_mse", "code_stddev", "code_ks", "parzen_log_likelihood"},
+    ),
+    (
+        "Supervised",
+        STYLES,
+        {"reconstruction_mse", "content_accuracy", "z_probe_accuracy", "style_transfer_rows"},
+    ),
+    (
+        "Variational_Style",
+        STYLES,
+        {"z_probe_accuracy", "z_mean_probe_accuracy", "style_transfer_accuracy"},
+    ),
+    (
+        "Semi_Supervised",
+        STYLES | LABELS,
+        {"reconstruction_mse", "code_ks", "content_accuracy", "test_error"},
+    ),
+    ("Virtual_Adversarial", STYLES | LABELS, {"reconstruction_mse", "code_ks", "test_error"}),
+    ("Classifier", LABELS, {"test_error"}),
+    ("Clustering", CLUSTERS, {"clustering_error", "clusters_used", "code_ks"}),
+    (
+        "Dimensionality",
+        CLUSTERS | {"codes.png", "manifold.png"},
+        {"clustering_error", "nearest_neighbour_error", "head_distance"},
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def quick_classifier(data):
+    """In place of the judge's, one that has learned next to nothing."""
+    return classifiers.train_label_classifier(data, n_steps=2)
+
+
+@pytest.fixture
+def quick_measures(quick_classifier, monkeypatch):
+    monkeypatch.setattr(evaluation, "N_GENERATED", 60)
+    monkeypatch.setattr(probes, "N_EPOCHS", 1)
+    monkeypatch.setattr(
+        classifiers, "cached_label_classifier", lambda data, cache_dir: quick_classifier
+    )
+
+
+@pytest.mark.parametrize("name, pictures, measured", WHAT_A_SCRIPT_DRAWS_AND_MEASURES)
+def test_a_script_trains_and_draws_and_loads_its_run_again_and_measures_it(
+    name, pictures, measured, train_once, trained, start, quick_measures, monkeypatch, capsys
 ):
     run = train_once(name)
     results = run.parent.parent
@@ -188,21 +210,27 @@ def test_a_script_trains_and_draws_and_loads_its_run_again(
     run = trained(name)
     for path in (run / "images").iterdir():
         path.unlink()
-    assert start(name) == run
+    if name != "Supervised":  # Whose probe is a real one.
+        monkeypatch.setattr(probes, "_fit", fit_line)
+    assert start(name, "--evaluate") == run
     assert {path.name for path in (run / "images").iterdir()} == pictures
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert measured <= metrics.keys()
+    assert metrics["dataset"].endswith("small.npz")
+    assert all(isinstance(v, float) for k, v in metrics.items() if k not in ("dataset", "commit"))
+    printed = capsys.readouterr().out
+    assert all(key in printed for key in measured)
+    assert {f"metrics/{key}" for key in measured} <= tags(run)
 
 
 def test_codes_of_other_sizes_have_their_pictures_too(train_once):
-    run = train_once("Adversarial_Autoencoder", "--z_dim=3", "--prior=uniform")
+    run = train_once("Adversarial_Autoencoder", *EVERYTHING)
     assert {path.name for path in (run / "images").iterdir()} == {"manifold.png"}
 
 
-def test_the_series_way_is_a_flag(start):
-    assert start("Supervised", "--train", "--noconditional_discriminator", n_epochs=1)
-
-
 def test_the_event_file_holds_the_series_tags_the_flags_and_the_pictures(start):
-    run = start("Supervised", "--train", "--batch_size=2")  # 110 steps: two points of each curve.
+    # The series' discriminator; 110 steps, two points of each curve.
+    run = start("Supervised", "--train", "--noconditional_discriminator", "--batch_size=2")
     losses = {"Autoencoder Loss", "Discriminator Loss", "Generator Loss"}
     assert tags(run) == losses | {
         "Encoder Distribution",
@@ -286,17 +314,22 @@ def test_validation_images_choose_the_epoch_that_is_reported_and_test_images_do_
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_run_with_noise_averages_and_statistics_goes_on_to_the_same_weights(start, monkeypatch):
-    words = ["--noise_stddev=0.3", "--dropout=0.2", "--ema_decay=0.9", "--batch_norm"]
-    words += ["--encoder=gaussian"]
-    unbroken = tensors(start("Adversarial_Autoencoder", "--train", *words), 22)
+def interrupt(monkeypatch, number=signal.SIGINT):
+    """The next training is sent a signal at its first call, after at most ten steps."""
+    monkeypatch.setattr(
+        training.ProgressBar,
+        "update",
+        lambda self, *names, **losses: os.kill(os.getpid(), number),
+    )
 
-    def interrupt(self, *names, **losses):
-        os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(training.ProgressBar, "update", interrupt)
+def test_a_run_with_noise_averages_and_statistics_goes_on_to_the_same_weights(
+    train_once, start, monkeypatch
+):
+    unbroken = tensors(train_once("Adversarial_Autoencoder", *EVERYTHING), 22)
+    interrupt(monkeypatch)
     with pytest.raises(SystemExit):
-        start("Adversarial_Autoencoder", "--train", *words)
+        start("Adversarial_Autoencoder", "--train", *EVERYTHING)
     monkeypatch.undo()
     again = start("Adversarial_Autoencoder", "--train", "--resume")
     assert_same_weights(tensors(again, 22), unbroken)
@@ -372,7 +405,7 @@ def test_pictures_are_drawn_once_to_be_stored_and_shown(words, start, trained, m
 
 
 def test_what_cannot_be_drawn_is_told(start, trained):
-    trained("Adversarial_Autoencoder", "--z_dim=3", "--prior=uniform")
+    trained("Adversarial_Autoencoder", *EVERYTHING)
     with pytest.raises(UserError, match="2 dimensions, and --z_dim is 3"):
         start("Adversarial_Autoencoder", "--visualize")
     with pytest.raises(UserError, match="a prior, and part 1 has none"):
@@ -384,35 +417,29 @@ def test_what_cannot_be_drawn_is_told(start, trained):
 def test_the_same_seed_makes_the_same_run_and_another_another(start, train_once):
     first = tensors(train_once("Adversarial_Autoencoder"), 22)
     assert_same_weights(first, tensors(start("Adversarial_Autoencoder", "--train"), 22))
-    other = tensors(start("Adversarial_Autoencoder", "--train", "--seed=1"), 22)
+    first = tensors(train_once("Adversarial_Autoencoder"), 11)
+    other = tensors(start("Adversarial_Autoencoder", "--train", "--seed=1", n_epochs=1), 11)
     assert any((first[name] != other[name]).any() for name in first)
 
 
-@pytest.mark.parametrize(
-    "stop_after_call, step, number",
-    [(1, 10, signal.SIGINT), (2, 11, signal.SIGTERM), (3, 20, signal.SIGINT)],
-)
-def test_a_run_stopped_by_a_signal_goes_on_to_the_same_weights(
-    stop_after_call, step, number, train_once, start, monkeypatch, capsys
+def test_a_run_stopped_by_signals_goes_on_to_the_same_weights(
+    train_once, start, monkeypatch, capsys
 ):
-    unbroken = tensors(train_once("Supervised"), 22)
-    calls = []
-
-    def record_and_interrupt(self, *names, **losses):
-        calls.append(names)
-        if len(calls) == stop_after_call:
-            os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(training.ProgressBar, "update", record_and_interrupt)
-    with pytest.raises(SystemExit) as stop:
-        start("Supervised", "--train")
-    assert stop.value.code == 128 + number
-    printed = capsys.readouterr().out
-    monkeypatch.undo()
+    """In the middle of an epoch, at its end, and in the middle of the last."""
+    unbroken, words = tensors(train_once("Supervised"), 22), ()
+    for step, number in ((10, signal.SIGINT), (11, signal.SIGTERM), (20, signal.SIGINT)):
+        interrupt(monkeypatch, number)
+        with pytest.raises(SystemExit) as stop:
+            start("Supervised", "--train", *words)
+        assert stop.value.code == 128 + number
+        printed = capsys.readouterr().out
+        assert f"Stopped at step {step} of 22, all saved. To go on:" in printed
+        monkeypatch.undo()
+        words = ("--resume",)
 
     run = start("Supervised", "--train", "--resume")
     assert f"--train --resume --run={run}" in printed
-    assert f"Going on with {run} at step {step}." in capsys.readouterr().out
+    assert f"Going on with {run} at step 20." in capsys.readouterr().out
     assert_same_weights(tensors(run, 22), unbroken)
 
 
@@ -572,12 +599,8 @@ def test_a_run_of_the_series_size_that_was_stopped_goes_on_to_the_same_weights(
     unbroken = part3_style_content.main([*words, f"--results_dir={tmp_path / 'unbroken'}"])
     words += [f"--results_dir={tmp_path / 'stopped'}"]
     last = unbroken.newest_step()
-
-    def interrupt(self, *names, **losses):
-        os.kill(os.getpid(), signal.SIGINT)
-
     for _ in range(last):
-        monkeypatch.setattr(training.ProgressBar, "update", interrupt)
+        interrupt(monkeypatch)
         try:
             run = part3_style_content.main(words)
             break
@@ -751,58 +774,6 @@ assert "adversarial_autoencoder" not in sys.modules
     path = pathlib.Path(run) / "program.py"
     path.write_text(program)
     subprocess.run([sys.executable, str(path)], check=True, cwd=run)
-
-
-@pytest.fixture(scope="module")
-def quick_classifier(data):
-    """In place of the judge's, one that has learned next to nothing."""
-    return classifiers.train_label_classifier(data, n_steps=2)
-
-
-@pytest.mark.parametrize(
-    "name, measured",
-    [
-        ("Autoencoder", {"reconstruction_mse"}),
-        (
-            "Adversarial_Autoencoder",
-            {"reconstruction_mse", "code_stddev", "code_ks", "parzen_log_likelihood"},
-        ),
-        (
-            "Supervised",
-            {"reconstruction_mse", "content_accuracy", "z_probe_accuracy", "style_transfer_rows"},
-        ),
-        (
-            "Variational_Style",
-            {"z_probe_accuracy", "z_mean_probe_accuracy", "style_transfer_accuracy"},
-        ),
-        (
-            "Semi_Supervised",
-            {"reconstruction_mse", "code_ks", "content_accuracy", "test_error"},
-        ),
-        ("Classifier", {"test_error"}),
-        ("Clustering", {"clustering_error", "clusters_used", "code_ks"}),
-        ("Dimensionality", {"clustering_error", "nearest_neighbour_error", "head_distance"}),
-    ],
-)
-def test_evaluate_measures_the_newest_run(
-    name, measured, start, trained, quick_classifier, monkeypatch, capsys
-):
-    monkeypatch.setattr(evaluation, "N_GENERATED", 60)
-    monkeypatch.setattr(probes, "N_EPOCHS", 1)
-    if name != "Supervised":  # Whose probe is a real one.
-        monkeypatch.setattr(probes, "_fit", fit_line)
-    monkeypatch.setattr(
-        classifiers, "cached_label_classifier", lambda data, cache_dir: quick_classifier
-    )
-    trained(name)
-    run = start(name, "--evaluate")
-    metrics = json.loads((run / "metrics.json").read_text())
-    assert measured <= metrics.keys()
-    assert metrics["dataset"].endswith("small.npz")
-    assert all(isinstance(v, float) for k, v in metrics.items() if k not in ("dataset", "commit"))
-    printed = capsys.readouterr().out
-    assert all(key in printed for key in measured)
-    assert {f"metrics/{key}" for key in measured} <= tags(run)
 
 
 def test_a_script_trains_from_python_and_gives_the_networks(npz, tmp_path):
