@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from adversarial_autoencoder import datasets, options, priors
+from adversarial_autoencoder import datasets, options, pictures, priors
 from adversarial_autoencoder.measures import evaluation
 from adversarial_autoencoder.system.errors import UserError
 from adversarial_autoencoder.training import loop as training
@@ -12,7 +12,7 @@ from experiments import label_regularized_aae as script
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL, let_learn, optimizers_of, start_elsewhere, step_of
+from conftest import SMALL, blank_plots, let_learn, optimizers_of, start_elsewhere, step_of
 
 PETALS = priors.make("gaussian_mixture", 2, n_components=3)
 PICTURES = {"codes.png", "same_style.png", *(f"manifold_{k}.png" for k in range(3))}
@@ -43,11 +43,13 @@ def nearest(z, prior="gaussian_mixture"):
 
 
 @pytest.fixture
-def start(npz, tmp_path):
-    """Runs the script in this process; returns the newest run's folder."""
+def start(npz, tmp_path, monkeypatch):
+    """Runs the script in this process, without page and plots; returns the newest run's folder."""
+    blank_plots(monkeypatch)
 
     def start_script(*words):
         common = (f"--dataset={npz}", f"--results_dir={tmp_path}", *SMALL, "--n_labeled=30")
+        common = (*common, "--explorer=none")
         script.main(["label_regularized_aae.py", *common, *words])
         return max((tmp_path / "Label_Regularized").iterdir())
 
@@ -133,9 +135,13 @@ def test_it_trains_and_draws_and_measures_and_loads_its_run_again(start, monkeyp
     assert {path.name for path in (run / "images").iterdir()} == PICTURES
 
 
-def test_a_swiss_roll_in_more_dimensions_has_its_pictures_too(start):
-    run = start("--train", "--prior=swiss_roll", "--z_dim=4", "--n_epochs=1")
-    assert {path.name for path in (run / "images").iterdir()} == PICTURES - {"codes.png"}
+def test_a_swiss_roll_in_more_dimensions_has_its_losses_and_pictures_too(data):
+    model = build(data, "--prior=swiss_roll", "--z_dim=4")
+    x, y = data.test_inputs()
+    losses = step_of(model, x, y, tf.constant(0, tf.int64))
+    assert len(losses) == 3 and all(np.isfinite(loss) for loss in losses.values())
+    drawn = {f"{name}.png" for name in pictures.usual(model, data, at_end=True)}
+    assert drawn == PICTURES - {"codes.png"}
 
 
 def test_started_from_anywhere_it_ends_with_one_line_for_bad_input(tmp_path, monkeypatch, capsys):
