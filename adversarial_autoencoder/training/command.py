@@ -152,8 +152,11 @@ def _described(data: Dataset) -> str:
 def _other_folder(run: runs.Run, results_dir: str) -> pathlib.Path:
     """Where the pictures of a run go whose folder cannot be written."""
     folder = pathlib.Path(results_dir, run.path.parent.name, run.path.name)
-    if os.access(results_dir, os.W_OK) and folder.resolve() != run.path.resolve():
-        return folder
+    if folder.resolve() != run.path.resolve():
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
     return pathlib.Path(tempfile.mkdtemp(prefix=f"{run.path.parent.name}_"))
 
 

@@ -82,14 +82,14 @@ def test_a_run_that_cannot_be_written_is_drawn_elsewhere(
     monkeypatch.setattr(runs.Run, "is_writable", lambda self: False)
     words = [f"--run={run.path}"]
     if folder_of_results == "given":
-        words.append(f"--results_dir={tmp_path}")
+        words.append(f"--results_dir={tmp_path / 'new'}")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     capsys.readouterr()
     drawn = trained(*words)
     told = capsys.readouterr().out
     folder = drawn.images.parent
     assert f"{run.path} cannot be written: pictures and figures go to {folder}." in told
-    assert folder.is_relative_to(tmp_path)
+    assert folder.is_relative_to(tmp_path / "new" if folder_of_results == "given" else tmp_path)
     assert {"codes.png", "reconstructions.png"} <= set(os.listdir(drawn.images))
     assert (folder / "explorer.html").exists() and f"Try it: {folder}/explorer.html" in told
     assert files_of(run) == before
