@@ -29,9 +29,7 @@ def encoder(dense, data, flags):
     x = keras.Input([data.input_dim], name="x")
     hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
-    z = layers.latent_variable(
-        dense, hidden, flags.z_dim, flags.encoder, flags.code_noise, flags.prior_stddev
-    )
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder, flags.prior_stddev)
     return keras.Model(x, z, name="encoder")
 
 
@@ -86,16 +84,17 @@ class AdversarialAutoencoder(Model):
 
         # Reconstruction phase: encoder and decoder learn to reconstruct x.
         with tf.GradientTape() as tape:
-            z = self.add_code_noise(self.encoder(x_noisy, training=True), step)
+            z = self.encoder(x_noisy, training=True)
             x_hat = self.decoder(z, training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
-        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+            information_loss = self.information_loss(step)
+        gradients = tape.gradient([autoencoder_loss, information_loss], self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: the discriminator learns to tell prior samples from codes.
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
-            z = self.add_code_noise(self.encoder(x_noisy, training=True), step)
+            z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
             both = tf.concat([z_prior, z], 0)
@@ -140,7 +139,6 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.define_code_noise(flags)
 
 
 def main(argv):

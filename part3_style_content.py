@@ -17,17 +17,17 @@ import tensorflow as tf
 
 DEFAULTS = dict(
     z_dim=15,
+    encoder="gated",
+    n_l1=600,
+    n_l2=600,
     initializer="he",
-    code_noise=0.05,
     label_scale=4.0,
     ema_decay=0.998,
-    batch_size=200,
-    learning_rate=0.0015,
     generator_rate=0.5,
     beta1=0.5,
     prior_stddev=1.0,
-    n_epochs=24,
-    learning_rate_drops="17,22",
+    n_epochs=48,
+    learning_rate_drops="36,44",
 )
 
 
@@ -36,9 +36,7 @@ def encoder(dense, data, flags):
     x = keras.Input([data.input_dim], name="x")
     hidden = dense(x, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
-    z = layers.latent_variable(
-        dense, hidden, flags.z_dim, flags.encoder, flags.code_noise, flags.prior_stddev
-    )
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder, flags.prior_stddev)
     return keras.Model(x, z, name="encoder")
 
 
@@ -98,16 +96,17 @@ class AdversarialAutoencoder(Model):
 
         # Reconstruction phase: encoder and decoder learn to reconstruct x, given its label.
         with tf.GradientTape() as tape:
-            z = self.add_code_noise(self.encoder(x_noisy, training=True), step)
+            z = self.encoder(x_noisy, training=True)
             x_hat = self.decoder([y, z], training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
-        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+            information_loss = self.information_loss(step)
+        gradients = tape.gradient([autoencoder_loss, information_loss], self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: the discriminator learns to tell prior samples from codes.
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
-            z = self.add_code_noise(self.encoder(x_noisy, training=True), step)
+            z = self.encoder(x_noisy, training=True)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
             both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
@@ -148,7 +147,6 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.define_code_noise(flags)
     options.define_label(flags)
 
 

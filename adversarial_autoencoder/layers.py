@@ -1,6 +1,5 @@
 """The layers from which all networks are built, and their variables by name."""
 
-import math
 from collections.abc import Callable, Iterable
 
 from adversarial_autoencoder import randomness
@@ -11,8 +10,8 @@ import keras
 import tensorflow as tf
 
 INITIALIZERS = ("normal", "he")
-ENCODERS = ("deterministic", "gaussian")
-MOST_NOISE = 0.95  # On a code's last dimension; at 1 it would hold nothing.
+ENCODERS = ("deterministic", "gaussian", "gated")
+STDDEV = "e_latent_stddev_float32"  # The layer that gives the codes' standard deviations.
 PIXEL_RANGES = ("0,1", "-1,1")
 # Those of output layers (codes, logits, probabilities, pixels); all others are hidden layers'.
 OUTPUT_ACTIVATIONS = (None, "linear", "sigmoid", "softmax", "softplus", "tanh")
@@ -159,8 +158,7 @@ def latent_variable(
     hidden: keras.KerasTensor,
     z_dim: int,
     encoder: str,
-    noise: float = 0.0,
-    stddev: float = 1.0,
+    prior_stddev: float = 1.0,
 ) -> keras.KerasTensor:
     """Returns the encoder's output `e_latent_variable`, the latent codes.
 
@@ -168,17 +166,18 @@ def latent_variable(
     drawn, mean + stddev · N(0, 1), and gradients reach both (Kingma and Welling 2014, section 2.4;
     Makhzani et al. 2015, section 2); otherwise the code is the mean. See `code_stddev`.
 
-    Where training adds noise to the code, batch normalization without weights gives each dimension
-    the standard deviation that, together with the noise, is the prior's: the code can neither swell
-    to drown the noise out nor shrink to nothing.
+    A `gated` encoder draws gate · mean + √(1 - gate²) · N(0, 1), with a gate between 0 and 1 for
+    each image and dimension. Batch normalization gives the mean a standard deviation of 1, so the
+    code has the prior's, whatever the gate lets through. It is a channel that carries
+    -log(1 - gate²) / 2 nats; the encoder's `losses` have their sum over dimensions, averaged over
+    the batch, for `Model.information_loss`.
 
     Args:
       dense: makes a layer, as the function `dense`.
       hidden: the last hidden layer, symbolic float [batch, n_in].
       z_dim: size of the code.
       encoder: one of `ENCODERS`.
-      noise: the noise on the first dimension, see `code_noise`; 0: none is added.
-      stddev: the prior's standard deviation, of use with noise alone.
+      prior_stddev: the prior's standard deviation, of use with a gated encoder alone.
 
     Returns:
       float32 [batch, z_dim].
@@ -188,34 +187,50 @@ def latent_variable(
     """
     if encoder not in ENCODERS:
         raise ValueError(f"encoder {encoder!r} is not one of {', '.join(ENCODERS)}")
-    mean = dense(hidden, z_dim, "e_latent_variable", use_bias=not noise)
-    if noise:
-        weights = {"center": False, "scale": False}
-        mean = batch_normalization("e_latent_batch_norm", "float32", **weights)(mean)
-        scale = [stddev * math.sqrt(1 - share**2) for share in code_noise(noise, z_dim)]
-        mean = keras.layers.Rescaling(scale, dtype="float32", name="e_latent_scale")(mean)
+    as_float32 = {"dtype": "float32"}
+    gated = encoder == "gated"
+    mean = dense(hidden, z_dim, "e_latent_variable", use_bias=not gated)
     if encoder == "deterministic":
         return mean
-    stddev = dense(hidden, z_dim, "e_latent_stddev", "softplus")
+    if gated:
+        weights = {"center": False, "scale": False}
+        mean = batch_normalization("e_latent_batch_norm", "float32", **weights)(mean)
+        gate = dense(hidden, z_dim, "e_latent_gate", "sigmoid")
+        nats = -0.5 * keras.ops.log(1.0 - gate * gate + 1e-6)
+        nats = keras.layers.ActivityRegularization(l1=1.0, name="e_latent_nats", **as_float32)(nats)
+        stddev = keras.layers.Activation("exponential", **as_float32)(-1.0 * nats)
+        mean, stddev = (
+            keras.layers.Rescaling(prior_stddev, name=name, **as_float32)(tensor)
+            for name, tensor in [("e_latent_mean", gate * mean), (STDDEV, stddev)]
+        )
+    else:
+        stddev = dense(hidden, z_dim, "e_latent_stddev", "softplus")
     # Keras' own layers alone, so that the exported encoder opens anywhere and gives the mean.
-    noise = keras.layers.GaussianNoise(1.0, dtype="float32", name="e_latent_noise")(0.0 * mean)
+    noise = keras.layers.GaussianNoise(1.0, name="e_latent_noise", **as_float32)(0.0 * mean)
     return mean + stddev * noise
-
-
-def code_noise(first: float, z_dim: int) -> list[float]:
-    """Returns the noise that each dimension of a code ends with, a share of the prior's stddev.
-
-    It grows geometrically from the first dimension's to `MOST_NOISE` in the last: coarse traits of
-    style come through any noise, fine ones have the first dimensions for themselves.
-    """
-    ratio = (MOST_NOISE / first) ** (1 / max(z_dim - 1, 1))
-    return [first * ratio**k for k in range(z_dim)]
 
 
 def code_stddev(encoder: keras.Model) -> keras.Model | None:
     """Returns the network of the codes' standard deviations; None if codes are not drawn."""
-    found = [layer for layer in encoder.layers if layer.name == "e_latent_stddev_float32"]
+    found = [layer for layer in encoder.layers if layer.name == STDDEV]
     return keras.Model(encoder.input, found[0].output) if found else None
+
+
+def label_apart(
+    dense: Callable[..., keras.KerasTensor],
+    x: keras.KerasTensor,
+    n_labels: int,
+    n_l1: int,
+    n_l2: int,
+) -> keras.KerasTensor:
+    """Returns the logits of a label that has hidden layers of its own, float32 [batch, n_labels].
+
+    Their names start with `e_label`. The last weights are small: at first all labels are equally
+    likely.
+    """
+    hidden = dense(x, n_l1, "e_label_dense_1", "relu")
+    hidden = dense(hidden, n_l2, "e_label_dense_2", "relu")
+    return dense(hidden, n_labels, "e_label", initializer="normal")
 
 
 def labeled(y: keras.KerasTensor, z: keras.KerasTensor, scale: float) -> keras.KerasTensor:

@@ -125,6 +125,18 @@ def imbalance(y: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_mean(tf.math.log(n_labels * frequencies + 1e-6))
 
 
+def entropy(y: tf.Tensor) -> tf.Tensor:
+    """Returns the mean entropy of labels, in nats: 0 where each is certain.
+
+    Low, and with little `imbalance`, labels and images share much information (Krause et al. 2010,
+    "Discriminative clustering by regularized information maximization").
+
+    Args:
+      y: class probabilities, float32 [batch, n_labels].
+    """
+    return -tf.reduce_mean(tf.reduce_sum(y * tf.math.log(y + 1e-8), axis=1))
+
+
 def nearness(heads: tf.Tensor, distance: float) -> tf.Tensor:
     """Returns by how much pairs of heads are nearer than the wanted distance, summed over pairs.
 

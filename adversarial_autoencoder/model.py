@@ -3,7 +3,15 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 
-from adversarial_autoencoder import datasets, inference, layers, optimizers, priors, randomness
+from adversarial_autoencoder import (
+    datasets,
+    inference,
+    layers,
+    losses,
+    optimizers,
+    priors,
+    randomness,
+)
 from adversarial_autoencoder.datasets import Dataset, Split
 
 import keras
@@ -11,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags as absl_flags
 
-NOISE_FALLS = 0.65  # Share of the steps after which the noise on the code has reached its end.
+PRICE_FALLS = 0.6  # Share of the steps after which information has reached its last price.
 
 
 class Model(tf.Module):
@@ -127,26 +135,32 @@ class Model(tf.Module):
         noise = randomness.normal(tf.shape(x), self.seed(purpose, step))
         return x + self.flags.noise_stddev * noise
 
-    def add_code_noise(self, z: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """Adds noise to the codes in training, as decoder and discriminator get them.
+    def information_loss(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the price of what the codes tell, for the encoder's last pass; 0 if it has none.
 
-        A posterior that is a normal distribution around the encoder's output lets a code of many
-        dimensions fill the prior, which images alone cannot (Makhzani et al. 2015, section 2). Its
-        standard deviation falls geometrically from the prior's to that of `layers.code_noise`: so
-        the decoder learns to use the label before there is any style to read.
+        A gated encoder could open its gates and draw nothing, since reconstruction is all the
+        better and the discriminator sees no difference. So each nat that passes costs
+        `--information_weight`, in units of the reconstruction loss summed over pixels. The price
+        falls geometrically from `--information_start`: the decoder learns to use the label before
+        there is any style to read.
 
         Args:
-          z: codes, float32 [batch, z_dim].
           step: int64 scalar.
         """
-        if not self.flags.code_noise:
-            return z
-        end = tf.constant(layers.code_noise(self.flags.code_noise, z.shape[1]))
-        n_steps = NOISE_FALLS * self.flags.n_epochs * self._steps_per_epoch
-        share = end ** tf.minimum(tf.cast(step, tf.float32) / n_steps, 1.0)
-        signal = tf.sqrt((1 - tf.minimum(share, 0.98) ** 2) / (1 - end**2))
-        noise = randomness.normal(tf.shape(z), self.seed("code noise", step))
-        return signal * z + self.flags.prior_stddev * share * noise
+        if not self.encoder.losses:
+            return tf.constant(0.0)
+        start, end = self.flags.information_start, self.flags.information_weight
+        n_steps = PRICE_FALLS * self.flags.n_epochs * self._steps_per_epoch
+        progress = tf.minimum(tf.cast(step, tf.float32) / n_steps, 1.0)
+        price = start * (end / start) ** progress / self.encoder.input_shape[1]
+        return price * tf.add_n(self.encoder.losses)
+
+    def virtual_adversarial_loss(self, x: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Returns `losses.virtual_adversarial` of `self.classifier`, as the flags `--vat_` say."""
+        classify = layers.with_same_draws(self.classifier, self.flags.seed, step)
+        seed = self.seed("adversarial direction", step)
+        radius, xi = self.flags.vat_radius, self.flags.vat_xi
+        return losses.virtual_adversarial(classify, x, seed, radius, xi)
 
     def sample_prior(self, n: int, step: tf.Tensor | str) -> tf.Tensor:
         """Returns n samples of the prior, float32 [n, z_dim], the same ones for the same step.
@@ -201,8 +215,8 @@ class Model(tf.Module):
     def code_noise(self, images: np.ndarray) -> np.ndarray | None:
         """Returns the standard deviation of the codes of images around their mean.
 
-        With `--code_noise`, or a `gaussian` encoder, codes are drawn, so that together they are
-        spread like the prior. A model whose train step draws them otherwise overrides this method.
+        With a `gaussian` or `gated` encoder codes are drawn, so that together they are spread like
+        the prior. A model whose train step draws them otherwise overrides this method.
 
         Args:
           images: see `inference.encode`.
@@ -210,10 +224,6 @@ class Model(tf.Module):
         Returns:
           float32 [n, z_dim], or None where the decoder gets what `encode` returns.
         """
-        if "code_noise" in self.flags and self.flags.code_noise:
-            share = layers.code_noise(self.flags.code_noise, self.flags.z_dim)
-            stddev = self.flags.prior_stddev * np.array(share, np.float32)
-            return np.tile(stddev, [len(images), 1])
         stddev = layers.code_stddev(self.encoder)
         return None if stddev is None else inference.encode(stddev, images)
 

@@ -47,7 +47,7 @@ WHERE_DATA_LIE = ("dataset", "data_dir")
 FREE_TO_CHANGE = (*WHERE_DATA_LIE, "keep_every", "devices", "streaming")
 
 # Flags that all scripts had once, at the value without effect: in the flags.txt of older runs.
-FORMER = {"encoder": "deterministic", "pixel_range": "0,1"}
+FORMER = {"encoder": "deterministic", "pixel_range": "0,1", "code_noise": "0.0"}
 
 FOLDERS = ("results_dir", "run")  # Flags in which `~` is the home folder; data have theirs.
 
@@ -155,7 +155,7 @@ def command_line(**settings: object) -> list[str]:
 def define_regularization(flags: Flags) -> None:
     """Defines the flags of codes that are fitted to a prior, and of the phases that do it."""
     with flags.grouped("Networks"):
-        drawn = "gaussian: z is drawn from a predicted normal distribution"
+        drawn = "gaussian, gated: z is drawn; gated: what it tells has a price"
         choice(flags, "encoder", "deterministic", layers.ENCODERS, drawn)
     with flags.grouped("Regularization"):
         choice(flags, "prior", "gaussian", priors.NAMES, "distribution that the codes should have")
@@ -165,13 +165,9 @@ def define_regularization(flags: Flags) -> None:
         number(flags, "discriminator_rate", 1.0, rate)
         rate = "learning-rate multiplier for the encoder when it fools the discriminator"
         number(flags, "generator_rate", 1.0, rate)
-
-
-def define_code_noise(flags: Flags) -> None:
-    """Defines the flag of noise on the code in training, see `Model.add_code_noise`."""
-    with flags.grouped("Regularization"):
-        share = "final noise on the code's first dimension, a share of --prior_stddev; 0: none"
-        number(flags, "code_noise", 0.0, share, least=0, most=0.9)
+        price = "price of a nat of code, --encoder=gated"
+        number(flags, "information_weight", 0.1, f"{price}, from 0.6 of the epochs on")
+        number(flags, "information_start", 1.2, f"{price}, at the start")
 
 
 def define_label(flags: Flags) -> None:
@@ -181,6 +177,18 @@ def define_label(flags: Flags) -> None:
     number(
         flags, "label_scale", 1.0, "factor of the one-hot label in front of the code", least=1e-6
     )
+
+
+def define_clusters(flags: Flags) -> None:
+    """Defines what makes labels up; weights of 0, 0.1 and 0.4 are IMSAT's (Hu et al. 2017)."""
+    with flags.grouped("Clusters"):
+        own = "give the label hidden layers of its own, which the reconstruction does not train"
+        boolean(flags, "own_label_layers", False, own)
+        number(
+            flags, "label_game_weight", 1.0, "weight of fooling the labels' discriminator", least=0
+        )
+        number(flags, "entropy_weight", 0.0, "weight of labels that are certain", least=0)
+        number(flags, "balance_weight", 0.0, "weight of labels as frequent as others", least=0)
 
 
 def define_pixel_range(flags: Flags) -> None:
@@ -257,17 +265,12 @@ def check_prior(flags: Flags) -> None:
     """Checks the prior, where there is one; of a stored run, once its flags are taken over.
 
     Raises:
-      CommandLineError: the prior needs another `--z_dim`, or fits no noise on the code.
+      CommandLineError: the prior needs another `--z_dim`, or does not fit a gated encoder.
     """
-    if "code_noise" in flags and flags.code_noise:
-        if flags.prior != "gaussian":
-            raise CommandLineError(
-                f"--prior={flags.prior} takes no noise on the code: give --code_noise=0 too"
-            )
-        if flags.encoder != "deterministic":
-            raise CommandLineError(
-                f"--encoder={flags.encoder} has noise of its own: give --code_noise=0 too"
-            )
+    if "prior" in flags and flags.encoder == "gated" and flags.prior != "gaussian":
+        raise CommandLineError(
+            f"--encoder=gated needs --prior=gaussian, which its noise is of, not {flags.prior}"
+        )
     if "prior" in flags:
         try:
             priors.make(flags.prior, flags.z_dim)

@@ -21,12 +21,12 @@ DEFAULTS = dict(
     initializer="he",
     batch_norm=True,
     noise_stddev=0.3,
+    ema_decay=0.999,
     learning_rate=0.0003,
     beta1=0.5,
     prior_stddev=1.0,
     n_epochs=25,
     learning_rate_drops="17,22",
-    ema_decay=0.999,
 )
 
 
@@ -38,10 +38,10 @@ def encoder(dense, data, flags):
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     # Bounded logits: a wrong label keeps a gradient.
     logits = dense(hidden, data.n_classes, "e_label", normalized=flags.batch_norm)
+    if flags.own_label_layers:
+        logits = layers.label_apart(dense, x, data.n_classes, flags.n_l1, flags.n_l2)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
-    z = layers.latent_variable(
-        dense, hidden, flags.z_dim, flags.encoder, flags.code_noise, flags.prior_stddev
-    )
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder, flags.prior_stddev)
     return keras.Model(x, [y, z], name="encoder"), keras.Model(x, logits, name="classifier")
 
 
@@ -97,7 +97,8 @@ class AdversarialAutoencoder(Model):
         self.label_discriminator = label_discriminator(self.dense, data, flags)
 
         self.networks = [self.encoder, self.decoder, self.discriminator, self.label_discriminator]
-        self.autoencoder_variables = layers.variables(self.networks, "e_", "d_")
+        trained = ("e_dense", "e_latent") if flags.own_label_layers else ("e_",)
+        self.autoencoder_variables = layers.variables(self.networks, *trained, "d_")
         self.discriminator_variables = layers.variables(self.networks, "dc_")
         self.label_discriminator_variables = layers.variables(self.networks, "dl_")
         self.encoder_variables = layers.variables(self.networks, "e_")
@@ -116,17 +117,16 @@ class AdversarialAutoencoder(Model):
         # Reconstruction phase: encoder and decoder learn to reconstruct x; its label is predicted.
         with tf.GradientTape() as tape:
             y, z = self.encoder(x_noisy, training=True)
-            z = self.add_code_noise(z, step)
             x_hat = self.decoder([y, z], training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
-        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+            information_loss = self.information_loss(step)
+        gradients = tape.gradient([autoencoder_loss, information_loss], self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: each discriminator learns to tell its prior's samples from codes.
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
             y, z = self.encoder(x_noisy, training=True)
-            z = self.add_code_noise(z, step)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
             both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
@@ -148,13 +148,11 @@ class AdversarialAutoencoder(Model):
             logits = self.discriminator([tf.stop_gradient(y), z], training=True)
             generator_loss = losses.generator(logits)
             logits = self.label_discriminator(y, training=True)
-            generator_loss += losses.generator(logits)
-            classify = layers.with_same_draws(self.classifier, self.flags.seed, step)
-            seed = self.seed("adversarial direction", step)
-            radius, xi = self.flags.vat_radius, self.flags.vat_xi
-            vat_loss = losses.virtual_adversarial(classify, x, seed, radius, xi)
+            generator_loss += self.flags.label_game_weight * losses.generator(logits)
+            vat_loss = self.virtual_adversarial_loss(x, step)
             generator_loss += self.flags.vat_weight * vat_loss
             generator_loss += self.flags.balance_weight * losses.imbalance(y)
+            generator_loss += self.flags.entropy_weight * losses.entropy(y)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
         self.generator_optimizer.apply(gradients)
 
@@ -196,10 +194,9 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.define_code_noise(flags)
     options.define_label(flags)
     options.integer(flags, "n_clusters", 16, "number of clusters", least=2, most=1000)
-    options.number(flags, "balance_weight", 0.0, "weight of labels as frequent as others", least=0)
+    options.define_clusters(flags)
     options.define_virtual_adversarial(flags)
 
 

@@ -20,12 +20,12 @@ DEFAULTS = dict(
     initializer="he",
     batch_norm=True,
     noise_stddev=0.3,
+    ema_decay=0.999,
     learning_rate=0.0003,
     beta1=0.5,
     prior_stddev=1.0,
     n_epochs=25,
     learning_rate_drops="17,22",
-    ema_decay=0.999,
 )
 
 
@@ -37,10 +37,10 @@ def encoder(dense, data, flags):
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
     # Bounded logits: a wrong label keeps a gradient.
     logits = dense(hidden, data.n_classes, "e_label", normalized=flags.batch_norm)
+    if flags.own_label_layers:
+        logits = layers.label_apart(dense, x, data.n_classes, flags.n_l1, flags.n_l2)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
-    z = layers.latent_variable(
-        dense, hidden, flags.z_dim, flags.encoder, flags.code_noise, flags.prior_stddev
-    )
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder, flags.prior_stddev)
     return [keras.Model(x, out) for out in ([y, add_heads(y, z, flags)], [y, z], logits)]
 
 
@@ -109,7 +109,8 @@ class AdversarialAutoencoder(Model):
         self.label_discriminator = label_discriminator(self.dense, data, flags)
 
         self.networks = [self.encoder, self.decoder, self.discriminator, self.label_discriminator]
-        self.autoencoder_variables = layers.variables(self.networks, "e_", "h_", "d_")
+        trained = ("e_dense", "e_latent") if flags.own_label_layers else ("e_",)
+        self.autoencoder_variables = layers.variables(self.networks, *trained, "h_", "d_")
         self.discriminator_variables = layers.variables(self.networks, "dc_")
         self.label_discriminator_variables = layers.variables(self.networks, "dl_")
         self.encoder_variables = layers.variables(self.networks, "e_")
@@ -130,18 +131,18 @@ class AdversarialAutoencoder(Model):
         # Reconstruction phase: encoder and decoder learn to reconstruct x; its label is predicted.
         with tf.GradientTape() as tape:
             y, z = self.encoder(x_noisy, training=True)
-            z = self.add_code_noise(z, step)
             x_hat = self.decoder(z, training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
+            information_loss = self.information_loss(step)
             head_loss = losses.nearness(self.heads(), self.flags.head_distance)
-        gradients = tape.gradient([autoencoder_loss, head_loss], self.autoencoder_variables)
+        reconstruction_losses = [autoencoder_loss, information_loss, head_loss]
+        gradients = tape.gradient(reconstruction_losses, self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: each discriminator learns to tell its prior's samples from codes.
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
             y, z = self.labels_and_styles(x_noisy, training=True)
-            z = self.add_code_noise(z, step)
         z_prior = super().sample_prior(len(x), step)  # Styles.
         with tf.GradientTape() as tape:
             both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
@@ -163,13 +164,11 @@ class AdversarialAutoencoder(Model):
             logits = self.discriminator([tf.stop_gradient(y), z], training=True)
             generator_loss = losses.generator(logits)
             logits = self.label_discriminator(y, training=True)
-            generator_loss += losses.generator(logits)
-            classify = layers.with_same_draws(self.classifier, self.flags.seed, step)
-            seed = self.seed("adversarial direction", step)
-            radius, xi = self.flags.vat_radius, self.flags.vat_xi
-            vat_loss = losses.virtual_adversarial(classify, x, seed, radius, xi)
+            generator_loss += self.flags.label_game_weight * losses.generator(logits)
+            vat_loss = self.virtual_adversarial_loss(x, step)
             generator_loss += self.flags.vat_weight * vat_loss
             generator_loss += self.flags.balance_weight * losses.imbalance(y)
+            generator_loss += self.flags.entropy_weight * losses.entropy(y)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
         self.generator_optimizer.apply(gradients)
 
@@ -227,13 +226,12 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.define_code_noise(flags)
     options.define_label(flags)
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
     options.number(flags, "classification_rate", 1.0, "learning-rate multiplier for this phase")
     options.integer(flags, "n_clusters", 0, "clusters without labels; 0: known labels", least=0)
     options.number(flags, "head_distance", 8.0, "least distance between cluster heads")
-    options.number(flags, "balance_weight", 0.0, "weight of labels as frequent as others", least=0)
+    options.define_clusters(flags)
     options.define_virtual_adversarial(flags)
 
 

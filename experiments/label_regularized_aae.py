@@ -39,7 +39,7 @@ def encoder(dense, data, flags):
     hidden = layers.input_pixels(x, flags.pixel_range)
     hidden = dense(hidden, flags.n_l1, "e_dense_1", "relu")
     hidden = dense(hidden, flags.n_l2, "e_dense_2", "relu")
-    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder)
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder, flags.prior_stddev)
     return keras.Model(x, z, name="encoder")
 
 
@@ -141,7 +141,8 @@ class AdversarialAutoencoder(Model):
             z = self.encoder(x_noisy, training=True)
             x_hat = self.decoder(z, training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
-        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+            information_loss = self.information_loss(step)
+        gradients = tape.gradient([autoencoder_loss, information_loss], self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: the discriminator learns to tell prior samples from codes. Images

@@ -39,9 +39,7 @@ def encoder(dense, data, flags):
     # Bounded logits: a wrong label keeps a gradient.
     logits = dense(hidden, data.n_classes, "e_label", normalized=flags.batch_norm)
     y = keras.layers.Softmax(dtype="float32", name="e_label_softmax")(logits)
-    z = layers.latent_variable(
-        dense, hidden, flags.z_dim, flags.encoder, flags.code_noise, flags.prior_stddev
-    )
+    z = layers.latent_variable(dense, hidden, flags.z_dim, flags.encoder, flags.prior_stddev)
     return keras.Model(x, [y, z], name="encoder"), keras.Model(x, logits, name="classifier")
 
 
@@ -119,17 +117,16 @@ class AdversarialAutoencoder(Model):
         # Reconstruction phase: encoder and decoder learn to reconstruct x; its label is predicted.
         with tf.GradientTape() as tape:
             y, z = self.encoder(x_noisy, training=True)
-            z = self.add_code_noise(z, step)
             x_hat = self.decoder([y, z], training=True)
             autoencoder_loss = losses.reconstruction(x, x_hat, self.flags.reconstruction_loss)
-        gradients = tape.gradient(autoencoder_loss, self.autoencoder_variables)
+            information_loss = self.information_loss(step)
+        gradients = tape.gradient([autoencoder_loss, information_loss], self.autoencoder_variables)
         self.autoencoder_optimizer.apply(gradients)
 
         # Regularization phase, 1: each discriminator learns to tell its prior's samples from codes.
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
             y, z = self.encoder(x_noisy, training=True)
-            z = self.add_code_noise(z, step)
         z_prior = self.sample_prior(len(x), step)
         with tf.GradientTape() as tape:
             both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
@@ -214,7 +211,6 @@ class AdversarialAutoencoder(Model):
 
 def define_flags(flags):
     options.define_regularization(flags)
-    options.define_code_noise(flags)
     options.define_label(flags)
     options.integer(flags, "n_labeled", 1000, "images whose label is used; 0: all", least=0)
     options.number(flags, "classification_rate", 1.0, "learning-rate multiplier for this phase")

@@ -1,8 +1,9 @@
-"""The base class of the models: noise on the code."""
+"""The base class of the models: codes that are drawn, and the price of what they tell."""
 
 import part2_aae
-from adversarial_autoencoder import layers, options
+from adversarial_autoencoder import options
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,55 +16,67 @@ def model(data, *words):
     return part2_aae.AdversarialAutoencoder(data, flags)
 
 
+def gated(data, *words):
+    return model(data, "--encoder=gated", "--prior_stddev=1", *words)
+
+
 def at(step):
     return tf.constant(step, tf.int64)
 
 
-def test_without_noise_codes_stay_as_they_are(data):
-    z = tf.ones([3, 4])
-    assert model(data).add_code_noise(z, at(0)) is z
+def gates(model, x):
+    """0 to 1, [n, z_dim], in training."""
+    gate = model.encoder.get_layer("e_latent_gate_float32").output
+    return np.array(keras.Model(model.encoder.input, gate)(x, training=True))
+
+
+def test_what_codes_tell_costs_nothing_unless_their_encoder_has_gates(data):
+    plain = model(data)
+    plain.encoder(data.test_inputs()[0], training=True)
+    assert plain.information_loss(at(0)) == 0
 
 
 @pytest.mark.parametrize("stddev", [1.0, 5.0])
-def test_codes_with_their_noise_have_the_stddev_of_the_prior_from_first_to_last(data, stddev):
-    noisy = model(data, "--code_noise=0.2", f"--prior_stddev={stddev}")
-    scale = np.array(noisy.encoder.get_layer("e_latent_scale").scale)
-    z = np.random.default_rng(0).standard_normal([20_000, 4]) * scale
-    for step in (0, 5, 10**6):
-        drawn = noisy.add_code_noise(tf.constant(z, tf.float32), at(step))
-        np.testing.assert_allclose(np.std(drawn, axis=0), stddev, rtol=0.03)
+def test_gated_codes_have_the_stddev_of_the_prior_in_training(data, stddev):
+    x = np.random.default_rng(0).uniform(size=[20_000, data.input_dim]).astype(np.float32)
+    encoder = gated(data, f"--prior_stddev={stddev}").encoder
+    np.testing.assert_allclose(np.std(encoder(x, training=True), axis=0), stddev, rtol=0.05)
 
 
-def test_the_noise_falls_from_all_to_a_spectrum(data):
-    noisy = model(data, "--code_noise=0.2", "--prior_stddev=1")
-    z = tf.zeros([20_000, 4])
-    spread = [np.std(noisy.add_code_noise(z, at(step)), axis=0) for step in (0, 10, 10**6)]
-    np.testing.assert_allclose(spread[0], 1, rtol=0.03)
-    np.testing.assert_allclose(spread[2], layers.code_noise(0.2, 4), rtol=0.03)
-    assert np.all((spread[2] < spread[1]) & (spread[1] < spread[0]))
-    assert layers.code_noise(0.2, 4)[0] == 0.2
-    assert layers.code_noise(0.2, 4)[3] == pytest.approx(layers.MOST_NOISE)
+def test_the_price_is_of_the_nats_that_pass_and_falls_to_its_end(data):
+    prices = ("--information_start=2", "--information_weight=0.2")
+    priced = gated(data, *prices)  # Of 22 steps; after 13.2 it has fallen.
+    x = data.test_inputs()[0]
+    nats = -0.5 * np.log(1 - gates(priced, x) ** 2 + 1e-6).sum(axis=1).mean()
+    priced.encoder(x, training=True)
+    loss = [float(priced.information_loss(at(step))) for step in (0, 5, 14, 22)]
+    assert loss[0] == pytest.approx(2 * nats / data.input_dim, rel=1e-5)
+    assert loss[0] > loss[1] > loss[2]
+    assert loss[2] == loss[3] == pytest.approx(0.2 * nats / data.input_dim, rel=1e-5)
 
 
-def test_measures_read_codes_with_their_noise_and_pictures_their_mean(data):
-    noisy = model(data, "--code_noise=0.2", "--prior_stddev=1")
-    images = data.test.images
-    assert noisy.code_noise(images).shape == (len(images), 4)
-    assert not np.allclose(noisy.draw_codes(images), noisy.encode(data.test_inputs()[0]))
+def test_the_price_alone_shuts_the_gates(data):
+    priced = gated(data)
+    with tf.GradientTape() as tape:
+        priced.encoder(data.test_inputs()[0], training=True)
+        loss = priced.information_loss(at(0))
+    (bias,) = (v for v in priced.encoder_variables if v.path == "e_latent_gate/bias")
+    assert np.all(np.array(tape.gradient(loss, bias)) > 0)
 
 
-@pytest.mark.parametrize(
-    "words, complaint",
-    [
-        (
-            ("--prior=gaussian_mixture",),
-            "--prior=gaussian_mixture takes no noise on the code: give --code_noise=0",
-        ),
-        (("--encoder=gaussian",), "--encoder=gaussian has noise of its own: give --code_noise=0"),
-    ],
-)
-def test_noise_that_fits_nothing_is_refused(words, complaint):
-    words = ["part2", "--train", "--code_noise=0.2", *words]
+def test_measures_read_drawn_codes_and_pictures_their_mean(data):
+    drawing, images = gated(data), data.test.images
+    x = data.test_inputs()[0]
+    noise = drawing.code_noise(images)
+    assert noise.shape == (len(images), 4) and np.all((noise > 0) & (noise < 1))
+    np.testing.assert_array_equal(drawing.encode(x), drawing.encode(x))
+    spread = (drawing.draw_codes(images) - np.array(drawing.encode(x)))[: len(x)] / noise[: len(x)]
+    assert np.std(spread) == pytest.approx(1, abs=0.15)
+
+
+def test_gates_need_the_prior_whose_noise_they_draw(data):
+    words = ["part2", "--train", "--encoder=gated", "--prior=gaussian_mixture"]
     flags = options.parse(words, "", part2_aae.DEFAULTS, part2_aae.define_flags)
+    complaint = "--encoder=gated needs --prior=gaussian, which its noise is of, not gaussian_mix"
     with pytest.raises(options.CommandLineError, match=complaint):
         options.check_prior(flags)

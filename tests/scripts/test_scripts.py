@@ -750,8 +750,7 @@ def test_a_script_ends_with_one_line_and_exit_code_1(tmp_path, monkeypatch, caps
 
 
 def test_exported_models_open_where_this_package_is_not(start, data, tmp_path):
-    words = ("--encoder=gaussian", "--code_noise=0")
-    run = start("Supervised", "--train", *words, n_epochs=1)
+    run = start("Supervised", "--train", n_epochs=1)
     script, words = label_regularized_aae, (*SMALL, "--n_labeled=30", "--pixel_range=-1,1")
     flags = options.parse(["script", *words], "", script.DEFAULTS, script.define_flags)
     for name, network in script.AdversarialAutoencoder(data, flags).exports().items():
