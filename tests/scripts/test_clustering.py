@@ -45,6 +45,35 @@ def test_virtual_adversarial_training_is_an_option_and_changes_the_encoder(data)
     assert (kernels[0] != kernels[1]).any()
 
 
+OWN = ("--own_label_layers", "--n_clusters=4", "--vat_radius=1", "--entropy_weight=0.1")
+
+
+def test_label_layers_of_their_own_are_trained_by_the_regularization_alone(data):
+    model = build(data, *OWN, "--label_game_weight=0", "--balance_weight=0.4")
+    own = {v.path for v in model.encoder.trainable_variables if v.path.startswith("e_label")}
+    assert {"e_label_dense_1/kernel", "e_label_dense_2/kernel", "e_label/kernel"} <= own
+    assert own <= {v.path for v in model.encoder_variables}
+    assert not own & {v.path for v in model.autoencoder_variables}
+    assert np.allclose(model.classify(data.test_inputs()[0]), 0.25, atol=0.05)
+    before = {v.path: np.array(v) for v in model.encoder.trainable_variables}
+    model.train_step.python_function(*data.test_inputs(), tf.constant(0, tf.int64))
+    changed = {
+        v.path for v in model.encoder.trainable_variables if np.any(np.array(v) != before[v.path])
+    }
+    assert own | {"e_dense_1/kernel", "e_latent_variable/kernel"} <= changed
+
+
+def test_a_game_of_weight_0_leaves_the_label_alone(data):
+    labels = []
+    for weight in (0, 1):
+        model = build(data, "--own_label_layers", f"--label_game_weight={weight}")
+        (kernel,) = (v for v in model.encoder_variables if v.path == "e_label/kernel")
+        before = np.array(kernel)
+        model.train_step.python_function(*data.test_inputs(), tf.constant(0, tf.int64))
+        labels.append(np.abs(np.array(kernel) - before).max())
+    assert labels[0] == 0 < labels[1]
+
+
 @pytest.mark.parametrize(
     "words, told",
     [
@@ -68,3 +97,8 @@ def test_the_imbalance_is_that_of_the_mean_label():
     wanted = -(np.log(1.5) + np.log(0.5)) / 2
     assert float(losses.imbalance(uneven)) == pytest.approx(wanted, abs=1e-5)
     assert np.isfinite(losses.imbalance(tf.constant([[1.0, 0.0]])))
+
+
+def test_the_entropy_is_of_each_label():
+    labels = tf.constant([[0.5, 0.5], [1.0, 0.0]])
+    assert float(losses.entropy(labels)) == pytest.approx(np.log(2) / 2, abs=1e-5)
