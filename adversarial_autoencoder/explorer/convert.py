@@ -115,8 +115,12 @@ class _Converter:
             arguments = self.nodes[name][node]["args"]
             if len(arguments) == 1 and isinstance(arguments[0], list | tuple):
                 arguments = arguments[0]  # Layers of several inputs take them as one list.
-            inputs = [self._argument(name, argument) for argument in arguments]
-            self.values[name, node] = self._apply(self.operations[name], inputs)
+            operation, inputs = self.operations[name], []
+            for argument in reversed(arguments):
+                inputs.insert(0, self._argument(name, argument))
+                if inputs[0] == 0.0 and type(operation).__name__ == "Multiply":
+                    break  # Times no noise: the page need not know how its size is computed.
+            self.values[name, node] = self._apply(operation, inputs)
         return self.values[name, node]
 
     def _argument(self, name: str, argument: object) -> int | float:
