@@ -2,7 +2,7 @@
 
     python docs/draw_explorer.py Results/Supervised/<run>
         writes explorer_<part>.png and, where one can draw, explorer_<part>.gif into docs/images/
-    python docs/draw_explorer.py --example Results/Variational_Style/<run>
+    python docs/draw_explorer.py --example Results/Supervised/<run>
         writes docs/explorer.html: the run's page (its script writes it with --explorer=int8)
     python docs/draw_explorer.py --example docs/explorer.html
         the same of the example itself: its networks, with today's code around them

@@ -27,12 +27,16 @@ PAGES = {
 }
 
 
+def shown(page: str, name: str) -> pathlib.Path:
+    """Returns where the pages have a picture of that name, `styles_from_test.png` for example."""
+    return IMAGES / (name if name.startswith(page) else f"{page}_{name}")
+
+
 def take(run: Run) -> list[pathlib.Path]:
     """Copies a run's pictures that a page shows, and returns the copies."""
     page, copies = PAGES[run.comment("model")], []
     for picture in sorted(run.images.glob("*.png")):
-        name = picture.name
-        copy = IMAGES / (name if name.startswith(page) else f"{page}_{name}")
+        copy = shown(page, picture.name)
         if copy.exists():
             shutil.copy(picture, copy)
             copies.append(copy)

@@ -49,10 +49,11 @@ def test_a_page_shows_pictures_of_the_size_and_with_the_headings_of_today(page, 
         if isinstance(value, type) and value.__module__ == script.__name__
     )(digits, flags)
     drawn = pictures.usual(model, digits, at_end=True)
-    shown = [n for n in drawn if (make_pictures.IMAGES / f"{page}_{n}.png").exists()]
-    for name in shown:
+    paths = {name: make_pictures.shown(page, f"{name}.png") for name in drawn}
+    paths = {name: path for name, path in paths.items() if path.exists()}
+    assert paths
+    for name, path in paths.items():
         today = np.array(Image.open(io.BytesIO(png.encode(drawn[name]))).convert("RGB"))
-        path = make_pictures.IMAGES / f"{page}_{name}.png"
         on_page = np.array(Image.open(path).convert("RGB"))
         assert on_page.shape == today.shape, f"python docs/make_pictures.py: {path.name}"
         if name.startswith("styles"):
