@@ -118,7 +118,8 @@ class _Converter:
             operation, inputs = self.operations[name], []
             for argument in reversed(arguments):
                 inputs.insert(0, self._argument(name, argument))
-                if inputs[0] == 0.0 and type(operation).__name__ == "Multiply":
+                times_nothing = isinstance(inputs[0], float) and inputs[0] == 0.0
+                if times_nothing and type(operation).__name__ == "Multiply":
                     break  # Times no noise: the page need not know how its size is computed.
             self.values[name, node] = self._apply(operation, inputs)
         return self.values[name, node]

@@ -58,9 +58,9 @@ def abbreviate(losses: Mapping[str, float]) -> dict[str, float]:
 
 
 def short_run(model: Model) -> str | None:
-    """Returns a line about a run of less than half the script's usual epochs, or None."""
+    """Returns a line about a run of less than a quarter of the script's usual epochs, or None."""
     usual, n_epochs = model.flags["n_epochs"].default, model.flags.n_epochs
-    if 2 * n_epochs >= usual:
+    if 4 * n_epochs >= usual:
         return None
     name = tensorboard.script_name(model)
     page = f"docs/{name}.md" if name.startswith("part") else f"docs/experiments/{name}.md"

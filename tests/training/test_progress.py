@@ -23,7 +23,7 @@ def test_a_short_run_says_that_it_is_one(n_epochs, is_short):
     )
     assert bool(line) == is_short
     if is_short:
-        assert f"{n_epochs} of the usual 24 epochs" in line and "docs/part3.md" in line
+        assert f"{n_epochs} of the usual 48 epochs" in line and "docs/part3.md" in line
 
 
 def test_no_page_is_named_that_is_not_there():
