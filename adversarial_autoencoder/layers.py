@@ -12,6 +12,7 @@ import tensorflow as tf
 INITIALIZERS = ("normal", "he")
 ENCODERS = ("deterministic", "gaussian", "gated")
 STDDEV = "e_latent_stddev_float32"  # The layer that gives the codes' standard deviations.
+NATS = "e_latent_nats"  # The layer whose loss is what a gated encoder's codes tell, in nats.
 PIXEL_RANGES = ("0,1", "-1,1")
 # Those of output layers (codes, logits, probabilities, pixels); all others are hidden layers'.
 OUTPUT_ACTIVATIONS = (None, "linear", "sigmoid", "softmax", "softplus", "tanh")
@@ -169,8 +170,7 @@ def latent_variable(
     A `gated` encoder draws gate · mean + √(1 - gate²) · N(0, 1), with a gate between 0 and 1 for
     each image and dimension. Batch normalization gives the mean a standard deviation of 1, so the
     code has the prior's, whatever the gate lets through. It is a channel that carries
-    -log(1 - gate²) / 2 nats; the encoder's `losses` have their sum over dimensions, averaged over
-    the batch, for `Model.information_loss`.
+    -log(1 - gate²) / 2 nats, see `information`.
 
     Args:
       dense: makes a layer, as the function `dense`.
@@ -187,33 +187,46 @@ def latent_variable(
     """
     if encoder not in ENCODERS:
         raise ValueError(f"encoder {encoder!r} is not one of {', '.join(ENCODERS)}")
-    as_float32 = {"dtype": "float32"}
-    gated = encoder == "gated"
-    mean = dense(hidden, z_dim, "e_latent_variable", use_bias=not gated)
     if encoder == "deterministic":
-        return mean
-    if gated:
-        weights = {"center": False, "scale": False}
-        mean = batch_normalization("e_latent_batch_norm", "float32", **weights)(mean)
-        gate = dense(hidden, z_dim, "e_latent_gate", "sigmoid")
-        nats = -0.5 * keras.ops.log(1.0 - gate * gate + 1e-6)
-        nats = keras.layers.ActivityRegularization(l1=1.0, name="e_latent_nats", **as_float32)(nats)
-        stddev = keras.layers.Activation("exponential", **as_float32)(-1.0 * nats)
-        mean, stddev = (
-            keras.layers.Rescaling(prior_stddev, name=name, **as_float32)(tensor)
-            for name, tensor in [("e_latent_mean", gate * mean), (STDDEV, stddev)]
-        )
-    else:
+        return dense(hidden, z_dim, "e_latent_variable")
+    if encoder == "gaussian":
+        mean = dense(hidden, z_dim, "e_latent_variable")
         stddev = dense(hidden, z_dim, "e_latent_stddev", "softplus")
+    else:
+        mean, stddev = _gated(dense, hidden, z_dim, prior_stddev)
     # Keras' own layers alone, so that the exported encoder opens anywhere and gives the mean.
-    noise = keras.layers.GaussianNoise(1.0, name="e_latent_noise", **as_float32)(0.0 * mean)
+    noise = keras.layers.GaussianNoise(1.0, dtype="float32", name="e_latent_noise")(0.0 * mean)
     return mean + stddev * noise
+
+
+def _gated(dense, hidden, z_dim, prior_stddev):
+    """Returns gate · mean and √(1 - gate²), both times the prior's standard deviation."""
+    as_float32 = {"dtype": "float32"}
+    mean = dense(hidden, z_dim, "e_latent_variable", use_bias=False)
+    weights = {"center": False, "scale": False}
+    mean = batch_normalization("e_latent_batch_norm", **as_float32, **weights)(mean)
+    gate = dense(hidden, z_dim, "e_latent_gate", "sigmoid")
+    nats = -0.5 * keras.ops.log(1.0 - gate * gate + 1e-6)
+    nats = keras.layers.ActivityRegularization(l1=1.0, name=NATS, **as_float32)(nats)
+    stddev = keras.layers.Activation("exponential", **as_float32)(-1.0 * nats)
+    mean = keras.layers.Rescaling(prior_stddev, name="e_latent_mean", **as_float32)(gate * mean)
+    return mean, keras.layers.Rescaling(prior_stddev, name=STDDEV, **as_float32)(stddev)
 
 
 def code_stddev(encoder: keras.Model) -> keras.Model | None:
     """Returns the network of the codes' standard deviations; None if codes are not drawn."""
     found = [layer for layer in encoder.layers if layer.name == STDDEV]
     return keras.Model(encoder.input, found[0].output) if found else None
+
+
+def information(encoder: keras.Model) -> tf.Tensor | None:
+    """Returns the nats that a gated encoder let through in its last pass; None of another one.
+
+    Summed over dimensions, the mean over the batch, float32 scalar. Losses of other layers, such as
+    a regularizer that you add, are not in it.
+    """
+    losses = [loss for layer in encoder.layers if layer.name == NATS for loss in layer.losses]
+    return losses[0] if losses else None
 
 
 def label_apart(

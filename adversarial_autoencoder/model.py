@@ -147,13 +147,14 @@ class Model(tf.Module):
         Args:
           step: int64 scalar.
         """
-        if not self.encoder.losses:
+        nats = layers.information(self.encoder)
+        if nats is None:
             return tf.constant(0.0)
         start, end = self.flags.information_start, self.flags.information_weight
         n_steps = PRICE_FALLS * self.flags.n_epochs * self._steps_per_epoch
         progress = tf.minimum(tf.cast(step, tf.float32) / n_steps, 1.0)
         price = start * (end / start) ** progress / self.encoder.input_shape[1]
-        return price * tf.add_n(self.encoder.losses)
+        return price * nats
 
     def virtual_adversarial_loss(self, x: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """Returns `losses.virtual_adversarial` of `self.classifier`, as the flags `--vat_` say."""

@@ -53,7 +53,6 @@ COLUMNS = {
     "commit": "commit",
     "data": "data",
 }
-MISSED = "missed"
 MOST_TOLD = 3  # Measures in a recipe's comment.
 COMMENT = "On test images"  # How the line begins that a recipe has of its results.
 
@@ -195,7 +194,7 @@ def goal(entry, measures):
     for word, bound in entry.get("goal", {}).items():
         reached = entry["mean"] <= bound if word == "at most" else entry["mean"] >= bound
         text = shown([bound], measures[entry["measure"]].get("percent", False))[0]
-        told.append(f"{word} {text}: {'reached' if reached else MISSED}")
+        told.append(f"{word} {text}: {'reached' if reached else 'missed'}")
     return "; ".join(told)
 
 
@@ -207,12 +206,11 @@ def chosen(content, patterns):
     """
     entries = []
     for pattern in patterns:
-        pattern = pattern if "#" in pattern or pattern == MISSED else f"{pattern}#*"
+        pattern = pattern if "#" in pattern else f"{pattern}#*"
         found = [
             entry
             for entry in content["results"]
             if fnmatch.fnmatchcase(f"{entry['recipe']}#{entry['measure']}", pattern)
-            or (pattern == MISSED and MISSED in goal(entry, content["measures"]))
         ]
         if not found:
             raise ValueError(f"results.json has nothing that fits {pattern}")

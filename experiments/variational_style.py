@@ -27,7 +27,7 @@ DEFAULTS = dict(
     n_epochs=48,
     learning_rate_drops="36,44",
 )
-UNUSED = ("encoder", "generator_rate")
+UNUSED = ("encoder", "generator_rate", "information_start", "information_weight")
 
 
 def encoder(dense, data, flags):

@@ -100,7 +100,7 @@ class AdversarialAutoencoder(Model):
         self.discriminator_variables = layers.variables(self.networks, "dc_")
         self.label_discriminator_variables = layers.variables(self.networks, "dl_")
         self.encoder_variables = layers.variables(self.networks, "e_")
-        self.classifier_variables = layers.variables(self.networks, "e_dense", "e_label")
+        self.classifier_variables = layers.variables([self.classifier], "e_")
 
         self.autoencoder_optimizer = self.adam(self.autoencoder_variables)
         self.discriminator_optimizer = self.adam(

@@ -55,6 +55,18 @@ def test_the_price_is_of_the_nats_that_pass_and_falls_to_its_end(data):
     assert loss[2] == loss[3] == pytest.approx(0.2 * nats / data.input_dim, rel=1e-5)
 
 
+def test_a_regularizer_of_your_own_is_no_part_of_the_price(data):
+    priced = gated(data)
+    x = data.test_inputs()[0]
+    losses = []
+    for regularizer in (None, keras.regularizers.L2(1.0)):
+        priced.encoder.get_layer("e_dense_1").kernel.regularizer = regularizer
+        priced.encoder(x, training=True)
+        losses.append((len(priced.encoder.losses), float(priced.information_loss(at(0)))))
+    (n_plain, plain), (n_regularized, regularized) = losses
+    assert (n_plain, n_regularized) == (1, 2) and plain == regularized > 0
+
+
 def test_the_price_alone_shuts_the_gates(data):
     priced = gated(data)
     with tf.GradientTape() as tape:

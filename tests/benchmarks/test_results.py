@@ -58,10 +58,6 @@ def test_a_table_has_the_chosen_rows_and_columns_and_repeats_nothing_of_a_recipe
     ]
 
 
-def test_missed_stands_for_all_rows_that_miss_their_goal():
-    assert results.chosen(CONTENT, ["missed"]) == [ONE, OTHER]
-
-
 def test_a_table_with_measures_as_columns_has_a_row_for_each_recipe():
     made = results.table(CONTENT, ["part4/*"], ["recipe", "#nats", "#error", "seeds"], {})
     assert made.splitlines() == [

@@ -27,6 +27,17 @@ def batch(data):
     return x[:20], y[:20]
 
 
+@pytest.mark.filterwarnings("error:Gradients do not exist")
+@pytest.mark.parametrize("words", [(), ("--n_clusters=4",)])
+def test_label_layers_of_their_own_learn_from_known_labels_or_without(data, words):
+    model = build(data, "--own_label_layers", "--vat_radius=1", *words)
+    own = [v for v in model.encoder_variables if v.path.startswith("e_label")]
+    assert [v.path for v in model.classifier_variables] == [v.path for v in own]
+    before = [np.array(v) for v in own]
+    model.train_step.python_function(*batch(data), STEP)
+    assert all((np.array(v) != b).any() for v, b in zip(own, before, strict=True))
+
+
 @pytest.mark.parametrize("z_dim", [2, 10])
 def test_the_code_is_the_heads_by_probability_plus_the_style(z_dim, data):
     model = build(data, f"--z_dim={z_dim}")
