@@ -17,7 +17,10 @@ import tensorflow as tf
 
 DEFAULTS = dict(
     z_dim=10,
+    encoder="gated",
     initializer="he",
+    label_scale=4.0,
+    information_start=1.0,
     batch_norm=True,
     noise_stddev=0.3,
     ema_decay=0.999,

@@ -163,6 +163,11 @@ class Model(tf.Module):
         radius, xi = self.flags.vat_radius, self.flags.vat_xi
         return losses.virtual_adversarial(classify, x, seed, radius, xi)
 
+    def clustering_loss(self, y: tf.Tensor) -> tf.Tensor:
+        """Returns what `losses.imbalance` and `losses.entropy` of labels cost, as the flags say."""
+        imbalance, entropy = losses.imbalance(y), losses.entropy(y)
+        return self.flags.balance_weight * imbalance + self.flags.entropy_weight * entropy
+
     def sample_prior(self, n: int, step: tf.Tensor | str) -> tf.Tensor:
         """Returns n samples of the prior, float32 [n, z_dim], the same ones for the same step.
 

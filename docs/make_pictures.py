@@ -22,6 +22,7 @@ PAGES = {
     "Supervised": "part3",
     "Semi_Supervised": "part4",
     "Clustering": "clusters",
+    "Label_Regularized": "petals",
     "Variational_Style": "variational_style",
     "Virtual_Adversarial": "vat",
 }

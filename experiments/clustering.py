@@ -151,8 +151,7 @@ class AdversarialAutoencoder(Model):
             generator_loss += self.flags.label_game_weight * losses.generator(logits)
             vat_loss = self.virtual_adversarial_loss(x, step)
             generator_loss += self.flags.vat_weight * vat_loss
-            generator_loss += self.flags.balance_weight * losses.imbalance(y)
-            generator_loss += self.flags.entropy_weight * losses.entropy(y)
+            generator_loss += self.clustering_loss(y)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
         self.generator_optimizer.apply(gradients)
 

@@ -102,8 +102,7 @@ class AdversarialAutoencoder(Model):
         if not flags.n_clusters:
             self.labeled = labeled_batches(data, flags.n_labeled, flags.batch_size, flags.seed)
 
-        encoders = encoder(self.encoder_dense, data, flags)
-        self.encoder, self.labels_and_styles, self.classifier = encoders
+        self.encoder, self.factors, self.classifier = encoder(self.encoder_dense, data, flags)
         self.decoder = decoder(self.dense, data, flags)
         self.discriminator = discriminator(self.dense, data, flags)
         self.label_discriminator = label_discriminator(self.dense, data, flags)
@@ -142,7 +141,7 @@ class AdversarialAutoencoder(Model):
         # Regularization phase, 1: each discriminator learns to tell its prior's samples from codes.
         # Phase 2 uses the same codes, since the encoder is still the same.
         with tf.GradientTape() as generator_tape:
-            y, z = self.labels_and_styles(x_noisy, training=True)
+            y, z = self.factors(x_noisy, training=True)
         z_prior = super().sample_prior(len(x), step)  # Styles.
         with tf.GradientTape() as tape:
             both = [tf.tile(y, [2, 1]), tf.concat([z_prior, z], 0)]
@@ -167,8 +166,7 @@ class AdversarialAutoencoder(Model):
             generator_loss += self.flags.label_game_weight * losses.generator(logits)
             vat_loss = self.virtual_adversarial_loss(x, step)
             generator_loss += self.flags.vat_weight * vat_loss
-            generator_loss += self.flags.balance_weight * losses.imbalance(y)
-            generator_loss += self.flags.entropy_weight * losses.entropy(y)
+            generator_loss += self.clustering_loss(y)
         gradients = generator_tape.gradient(generator_loss, self.encoder_variables)
         self.generator_optimizer.apply(gradients)
 

@@ -42,7 +42,7 @@ def test_label_layers_of_their_own_learn_from_known_labels_or_without(data, word
 def test_the_code_is_the_heads_by_probability_plus_the_style(z_dim, data):
     model = build(data, f"--z_dim={z_dim}")
     x, _ = batch(data)
-    y, z = model.labels_and_styles(x)
+    y, z = model.factors(x)
     wanted = y.numpy() @ np.array(model.heads()) + z.numpy()
     np.testing.assert_allclose(model.encode(x), wanted, atol=1e-5)
     np.testing.assert_array_equal(model.classify(x), y)
