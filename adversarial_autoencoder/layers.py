@@ -223,10 +223,11 @@ def information(encoder: keras.Model) -> tf.Tensor | None:
     """Returns the nats that a gated encoder let through in its last pass; None of another one.
 
     Summed over dimensions, the mean over the batch, float32 scalar. Losses of other layers, such as
-    a regularizer that you add, are not in it.
+    a regularizer that you add, are not in it. On several devices those of the others may be, whose
+    gradients are not this device's.
     """
     losses = [loss for layer in encoder.layers if layer.name == NATS for loss in layer.losses]
-    return losses[0] if losses else None
+    return tf.add_n(losses) if losses else None
 
 
 def label_apart(
