@@ -25,8 +25,14 @@ SCRIPTS = {
     "variational_style": "experiments.variational_style",
     "vat": "experiments.virtual_adversarial",
     "clusters": "experiments.clustering",
+    "petals": "experiments.label_regularized_aae",
 }
-OWN = {"part4": ["--n_labeled=100"], "vat": ["--n_labeled=100"], "clusters": ["--n_clusters=30"]}
+OWN = {
+    "part4": ["--n_labeled=100"],
+    "vat": ["--n_labeled=100"],
+    "petals": ["--n_labeled=100"],
+    "clusters": ["--n_clusters=30"],
+}
 # All columns of a style grid have a heading, over a margin of this many pixels.
 HEADING = 20
 
