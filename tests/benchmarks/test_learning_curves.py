@@ -82,6 +82,7 @@ def test_clusters_are_named_by_validation_images_before_their_errors_are_counted
     assert learning_curves.errors(model, data) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_small_run_has_its_curve_and_is_not_trained_again(npz, tmp_path, capfd):
     recipe = tmp_path / "part4_semisupervised" / "tiny.txt"
     recipe.parent.mkdir()

@@ -88,7 +88,7 @@ def test_neighbours_are_of_one_identity_by_an_ideal_s_and_not_by_its_z(alternati
     assert abs(metrics["z_neighbour_accuracy"] - 0.25) < 0.12
 
 
-@pytest.mark.parametrize("test", ["seen", "unseen"])
+@pytest.mark.parametrize("test", [pytest.param("seen", marks=pytest.mark.slow), "unseen"])
 def test_the_identity_is_read_from_an_ideal_s_and_not_from_its_z(test, alternating):
     data = alternating[test]
     metrics = disentangling.measure_disentangling(Ideal(), data, None)
