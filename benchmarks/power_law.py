@@ -50,11 +50,16 @@ def predict(
     """Returns the error after `wanted` epochs, and the interval of 90% of the bootstrap.
 
     Errors are drawn anew around the measured ones, each with its standard error, and fitted again.
+    Where the measured ones lie further from the fit than their standard errors explain, these are
+    too small, and grow by that factor (Birge 1932).
 
     Args:
       epochs, errors, deviation: float [n], as for `fit`.
       wanted: a length of training.
     """
+    middle = fit(epochs, errors, deviation)
+    misfit = np.sum(((errors - middle.at(epochs)) / np.maximum(deviation, 1e-6)) ** 2)
+    deviation = deviation * max(1.0, misfit / max(1, len(epochs) - 3)) ** 0.5
     drawn = np.random.default_rng(0).normal(errors, deviation, [N_BOOTSTRAP, len(errors)]).clip(0)
     low, high = np.quantile(fit(epochs, drawn, deviation).at(wanted), [0.05, 0.95])
-    return float(fit(epochs, errors, deviation).at(wanted)), float(low), float(high)
+    return float(middle.at(wanted)), float(low), float(high)

@@ -35,6 +35,12 @@ def test_the_interval_holds_the_true_error_about_as_often_as_it_says():
     assert inside >= 7
 
 
+def test_errors_that_lie_far_from_the_fit_widen_the_interval():
+    errors, wanted = np.array([0.23, 0.17, 0.19, 0.17]), 1500
+    _, low, high = power_law.predict(LENGTHS[:4], errors, np.full(4, 0.004), wanted)
+    assert low < 0.165 and high > 0.185
+
+
 def test_a_report_says_that_a_wide_interval_means_that_nothing_is_known():
     sure = learning_curves.report(points_of(0.02 + 0.5 / LENGTHS), "1.60@1500", [1500])
     assert "| 1500 | the paper's | | | 1.60% |" in sure
