@@ -167,6 +167,9 @@ def draw(points: list[Point], path: pathlib.Path) -> None:
                 label = f"{length} epochs, seed {seed}" if split == "test" else None
                 axes.plot(*zip(*values, strict=True), style, color=f"C{k % 10}", label=label)
         axes.set(xscale="log", yscale="log", xlabel=key.replace("cpu_hours", "CPU hours"))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
         axes.grid(alpha=0.3, which="both")
     lengths, means, deviations = ends(points)
     left = figure.axes[0]

@@ -50,8 +50,8 @@ def predict(
     """Returns the error after `wanted` epochs, and the interval of 90% of the bootstrap.
 
     Errors are drawn anew around the measured ones, each with its standard error, and fitted again.
-    Where the measured ones lie further from the fit than their standard errors explain, these are
-    too small, and grow by that factor (Birge 1932).
+    Where these miss the fit by more than their standard errors explain, the standard errors are
+    scaled up until they do (Birge 1932).
 
     Args:
       epochs, errors, deviation: float [n], as for `fit`.
