@@ -10,6 +10,8 @@ be stopped and goes on with the same command; lengths and seeds can be added lat
 goes into its `table.md` and `curve.png`. Other flags go to the script.
 
 The table ends with a fit through the ends of the trainings, and how sure it is: `power_law.py`.
+Clusters also have the error with names by majority, and the fit is of that: by the paper's protocol
+one image names a cluster, and another one at the next checkpoint.
 """
 
 import argparse
@@ -49,6 +51,12 @@ class Point(NamedTuple):
     cpu_hours: float
     validation: float
     test: float
+    test_by_majority: float | None = None  # Of clusters.
+
+    @property
+    def steady(self) -> float:
+        """The test error that does not depend on single images."""
+        return self.test if self.test_by_majority is None else self.test_by_majority
 
 
 def stretched(words: list[str], length: int) -> list[str]:
@@ -64,13 +72,15 @@ def stretched(words: list[str], length: int) -> list[str]:
     return [*words, *more, f"--keep_every={max(1, length // 10)}"]
 
 
-def errors(model, data) -> tuple[float, float]:
-    """Returns the errors on validation and test images, of labels or else of clusters."""
+def errors(model, data) -> tuple[float, ...]:
+    """Returns the errors on validation and test images; of clusters, then that by majority."""
     splits = (data.validation, data.test)
     if not model.labels_are_clusters:
         return tuple(float(np.mean(classify(model.classify, s.images) != s.labels)) for s in splits)
-    naming, *_ = found = [(encode(model.classify, s.images), s.labels) for s in splits]
-    return tuple(clusters.clustering(*naming, *each)["clustering_error"] for each in found)
+    naming, test = ((encode(model.classify, s.images), s.labels) for s in splits)
+    of_validation, of_test = (clusters.clustering(*naming, *each) for each in (naming, test))
+    by_majority = of_test["clustering_error_by_majority"]
+    return of_validation["clustering_error"], of_test["clustering_error"], by_majority
 
 
 def measure(seed: reproduce.Seed, length: int, cpu_hours: float) -> list[Point]:
@@ -116,11 +126,11 @@ def train(seed: reproduce.Seed, length: int, settings: argparse.Namespace) -> No
 
 
 def ends(points: list[Point]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns lengths, mean test errors at their ends and standard errors of these means."""
+    """Returns lengths, mean steady errors at their ends and standard errors of these means."""
     lengths = sorted({point.length for point in points})
     means, deviations = [], []
     for length in lengths:
-        found = [p.test for p in points if p.epoch == p.length == length]
+        found = [p.steady for p in points if p.epoch == p.length == length]
         means.append(statistics.fmean(found))
         of_images = means[-1] * (1 - means[-1]) / N_TEST
         of_seeds = statistics.variance(found) / len(found) if len(found) > 1 else 0
@@ -130,14 +140,17 @@ def ends(points: list[Point]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def report(points: list[Point], paper: str, ask: list[int]) -> str:
     """Returns a table of the trainings' ends, and what the fit says and how sure it is."""
-    lines = ["| epochs | seed | CPU hours | validation error | test error |", "|---" * 5 + "|"]
+    of_clusters = any(p.test_by_majority is not None for p in points)
+    head = ["epochs", "seed", "CPU hours", "validation error", "test error"]
+    rows = [head + ["by majority"] * of_clusters]
+    rows.append(["---"] * len(rows[0]))
     for p in sorted(p for p in points if p.epoch == p.length):
-        lines.append(
-            f"| {p.length} | {p.seed} | {p.cpu_hours:.2f} | {p.validation:.2%} | {p.test:.2%} |"
-        )
+        row = [p.length, p.seed, f"{p.cpu_hours:.2f}", f"{p.validation:.2%}", f"{p.test:.2%}"]
+        rows.append(row + [f"{p.steady:.2%}"] * of_clusters)
     if paper:
         error, _, epochs = paper.partition("@")
-        lines.append(f"| {epochs} | the paper's | | | {error}% |")
+        rows.append([epochs, "the paper's", "", "", f"{error}%", *[""] * of_clusters])
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
     lengths, means, deviations = ends(points)
     if len(lengths) < 4:
         return "\n".join([*lines, "", f"Too few lengths for a fit: {len(lengths)} of 4."])
@@ -155,17 +168,22 @@ def report(points: list[Point], paper: str, ask: list[int]) -> str:
 
 
 def draw(points: list[Point], path: pathlib.Path) -> None:
-    """Draws errors over epochs and over CPU hours; test images as lines, validation dotted."""
+    """Draws errors over epochs and over CPU hours.
+
+    Test images as lines, validation images dotted; clusters by majority as lines, and their errors
+    on test images by the paper's protocol dashed.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), dpi=100, layout="constrained")
     for axes, key in zip(figure.subplots(1, 2, sharey=True), ("epoch", "cpu_hours"), strict=True):
         for k, (length, seed) in enumerate(sorted({(p.length, p.seed) for p in points})):
             of_run = sorted(p for p in points if (p.length, p.seed) == (length, seed))
-            for split, style in (("test", ".-"), ("validation", ":")):
-                values = [(getattr(p, key), 100 * getattr(p, split)) for p in of_run]
-                label = f"{length} epochs, seed {seed}" if split == "test" else None
-                axes.plot(*zip(*values, strict=True), style, color=f"C{k % 10}", label=label)
+            x = [getattr(p, key) for p in of_run]
+            for error, style in (("validation", ":"), ("test", "--"), ("steady", ".-")):
+                y = [100 * getattr(p, error) for p in of_run]
+                (line,) = axes.plot(x, y, style, color=f"C{k % 10}", linewidth=1)
+            line.set(label=f"{length} epochs, seed {seed}", linewidth=1.5)
         axes.set(xscale="log", yscale="log", xlabel=key.replace("cpu_hours", "CPU hours"))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter("{x:g}")

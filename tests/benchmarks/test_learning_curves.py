@@ -43,7 +43,7 @@ def test_errors_that_lie_far_from_the_fit_widen_the_interval():
 
 def test_a_report_says_that_a_wide_interval_means_that_nothing_is_known():
     sure = learning_curves.report(points_of(0.02 + 0.5 / LENGTHS), "1.60@1500", [1500])
-    assert "| 1500 | the paper's | | | 1.60% |" in sure
+    assert "| 1500 | the paper's |  |  | 1.60% |" in sure
     assert "- 1500 epochs: 2.0" in sure and "not known" not in sure
     unsure = learning_curves.report(points_of(0.5 * LENGTHS**-0.5, LENGTHS[:4]), "", [500_000])
     assert unsure.endswith("which is to say that it is not known")
@@ -56,6 +56,13 @@ def test_a_report_says_where_longer_does_not_help_and_where_a_fit_needs_more():
     assert learning_curves.report(points_of([0.04, 0.03, 0.02]), "", [1500]).endswith(
         "Too few lengths for a fit: 3 of 4."
     )
+
+
+def test_clusters_are_fitted_by_majority_and_the_table_has_both_errors():
+    points = [p._replace(test_by_majority=p.test - 0.01) for p in points_of([0.2], [25])]
+    assert learning_curves.ends(points)[1] == pytest.approx(0.19)
+    table = learning_curves.report(points, "9.55@1500", [])
+    assert "| test error | by majority |" in table and "| 20.00% | 19.00% |" in table
 
 
 def test_seeds_of_a_length_are_one_point_whose_error_is_that_of_their_mean():
@@ -83,7 +90,7 @@ def test_clusters_are_named_by_validation_images_before_their_errors_are_counted
         return swapped[labels[images.tobytes()]]
 
     model = types.SimpleNamespace(classify=classify, labels_are_clusters=True)
-    assert learning_curves.errors(model, data) == (0, 0)
+    assert learning_curves.errors(model, data) == (0, 0, 0)
     model.labels_are_clusters = False
     assert learning_curves.errors(model, data) == (1, 1)
 

@@ -89,7 +89,8 @@ def test_neighbours_are_of_one_identity_by_an_ideal_s_and_not_by_its_z(alternati
 
 
 @pytest.mark.parametrize("test", [pytest.param("seen", marks=pytest.mark.slow), "unseen"])
-def test_the_identity_is_read_from_an_ideal_s_and_not_from_its_z(test, alternating):
+def test_the_identity_is_read_from_an_ideal_s_and_not_from_its_z(test, alternating, monkeypatch):
+    monkeypatch.setattr(probes, "N_EPOCHS", 10)
     data = alternating[test]
     metrics = disentangling.measure_disentangling(Ideal(), data, None)
     assert metrics["identity_error_on_s_test"] == 0 == metrics["identity_error_on_pixels_test"]

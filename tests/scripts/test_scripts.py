@@ -167,9 +167,19 @@ WHAT_A_SCRIPT_DRAWS_AND_MEASURES = [
         STYLES | LABELS,
         {"reconstruction_mse", "code_ks", "content_accuracy", "test_error"},
     ),
-    ("Virtual_Adversarial", STYLES | LABELS, {"reconstruction_mse", "code_ks", "test_error"}),
+    pytest.param(
+        "Virtual_Adversarial",
+        STYLES | LABELS,
+        {"reconstruction_mse", "code_ks", "test_error"},
+        marks=pytest.mark.slow,
+    ),
     ("Classifier", LABELS, {"test_error"}),
-    ("Clustering", CLUSTERS, {"clustering_error", "clusters_used", "code_ks"}),
+    pytest.param(
+        "Clustering",
+        CLUSTERS,
+        {"clustering_error", "clusters_used", "code_ks"},
+        marks=pytest.mark.slow,
+    ),
     (
         "Dimensionality",
         CLUSTERS | {"codes.png", "manifold.png"},
