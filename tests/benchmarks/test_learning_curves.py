@@ -81,7 +81,7 @@ def test_the_schedule_is_stretched_with_the_length():
     ]
 
 
-def test_clusters_are_named_by_validation_images_before_their_errors_are_counted(data):
+def test_clusters_are_named_by_validation_images_before_their_errors_are_counted(data, monkeypatch):
     swapped = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32)
     labels = {s.images.tobytes(): s.labels for s in (data.validation, data.test)}
 
@@ -91,6 +91,9 @@ def test_clusters_are_named_by_validation_images_before_their_errors_are_counted
 
     model = types.SimpleNamespace(classify=classify, labels_are_clusters=True)
     assert learning_curves.errors(model, data) == (0, 0, 0)
+    metrics = {"clustering_error": 0.2, "clustering_error_by_majority": 0.1}
+    monkeypatch.setattr(learning_curves.clusters, "clustering", lambda *_: metrics)
+    assert learning_curves.errors(model, data) == (0.2, 0.2, 0.1)
     model.labels_are_clusters = False
     assert learning_curves.errors(model, data) == (1, 1)
 

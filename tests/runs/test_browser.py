@@ -17,10 +17,7 @@ screenshots = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(screenshots)
 
 no_chromium = screenshots.chromium() is None
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(no_chromium, reason="there is no Chromium"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(no_chromium, reason="there is no Chromium")]
 LABELS = "data/plugin/projector/metadata?run=.&name=Test%20codes"
 ALL_TEXT = """
 const parts = [...all(document)].flatMap((element) => [...element.childNodes]);
