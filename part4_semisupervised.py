@@ -18,17 +18,19 @@ import tensorflow as tf
 DEFAULTS = dict(
     z_dim=10,
     encoder="gated",
+    n_l1=600,
+    n_l2=600,
     initializer="he",
     label_scale=4.0,
     information_start=1.0,
     batch_norm=True,
     noise_stddev=0.3,
     ema_decay=0.999,
-    learning_rate=0.0003,
+    batch_size=250,
+    learning_rate=0.0005,
     beta1=0.5,
     prior_stddev=1.0,
-    n_epochs=25,
-    learning_rate_drops="17,22",
+    n_epochs=50,
 )
 
 

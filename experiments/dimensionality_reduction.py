@@ -17,15 +17,17 @@ import tensorflow as tf
 
 DEFAULTS = dict(
     z_dim=2,
+    n_l1=600,
+    n_l2=600,
     initializer="he",
     batch_norm=True,
     noise_stddev=0.3,
     ema_decay=0.999,
-    learning_rate=0.0003,
+    batch_size=250,
+    learning_rate=0.0005,
     beta1=0.5,
     prior_stddev=1.0,
-    n_epochs=25,
-    learning_rate_drops="17,22",
+    n_epochs=50,
 )
 
 

@@ -20,12 +20,12 @@ DEFAULTS = dict(
     initializer="he",
     batch_norm=True,
     noise_stddev=0.3,
+    ema_decay=0.999,
     learning_rate=0.0003,
     beta1=0.5,
     prior_stddev=1.0,
     n_epochs=40,
     learning_rate_drops="25,35",
-    ema_decay=0.999,
     classification_rate=30.0,
 )
 
