@@ -38,7 +38,7 @@ BUDGETS = {
     1: 'n_epochs=15, learning_rate_drops="12"',
     2: 'n_epochs=20, learning_rate_drops="15"',
     3: 'n_epochs=10, learning_rate_drops="7,9"',
-    4: 'n_epochs=8, learning_rate=0.001, learning_rate_drops="6"',
+    4: 'n_epochs=8, batch_size=100, learning_rate=0.001, learning_rate_drops="6"',
 }
 # What to look for after so short a training, and the setting that the last cell changes.
 CURVES = {
