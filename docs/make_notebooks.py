@@ -440,7 +440,10 @@ def executed(made: dict, settings: dict, data_dir: str | None = None) -> dict:
     content.cells = [cell for cell in content.cells if cell.id not in LIVE]
     (k,) = (k for k, cell in enumerate(content.cells) if cell.id == "budget")
     with tempfile.TemporaryDirectory() as results:
-        unsaid = {"results_dir": results} | ({"data_dir": data_dir} if data_dir else {})
+        unsaid = {"results_dir": results}
+        if data_dir:
+            data_dir = str(pathlib.Path(data_dir).resolve())
+            unsaid |= {"dataset": "mnist", "data_dir": data_dir}
         changes = f"BUDGET |= {settings | unsaid!r}"
         content.cells.insert(k + 1, nbformat.v4.new_code_cell(changes))
         where = {"metadata": {"path": str(DOCS.parent / "notebooks")}}

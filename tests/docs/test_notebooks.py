@@ -74,6 +74,7 @@ def test_a_notebook_holds_what_it_showed_in_few_bytes_and_without_folders(part):
     assert not any(shown[name] for name in make_notebooks.LIVE)
     texts = ["".join(o["text"]) for outputs in shown.values() for o in outputs if "text" in o]
     assert any("Finished: Results/" in text for text in texts)
+    assert not any("Data: glyphs" in text for text in texts), "give --data_dir"
     assert not any(re.search(r"(?<![\w.])/\w+/\w", text) for text in texts)
     assert path_of(part).stat().st_size < 300_000
 
