@@ -2,8 +2,8 @@
 
     python benchmarks/train_step.py
 
-Of parts 3 and 4 and of the experiment that disentangles factors, which counts triplets of images.
-Of clusters and maps, this project's step alone, with their defaults, which part 4 shares.
+Of parts 3 and 4, both with part 3's sizes and a deterministic code, so that all compute the same,
+and of the experiment that disentangles factors, which counts triplets of images.
 In one run, in turn, round by round, so that a machine that changes its speed changes it for all:
 
 - this project: the part's step in the loop of `training.py`, float32 and mixed_bfloat16;
@@ -30,7 +30,7 @@ from adversarial_autoencoder import datasets, losses, optimizers, options, rando
 from adversarial_autoencoder.datasets import batches
 from adversarial_autoencoder.datasets.labels import labeled_subset
 from adversarial_autoencoder.training import loop as training
-from experiments import clustering, dimensionality_reduction, disentangling_factors
+from experiments import disentangling_factors
 
 import keras
 import numpy as np
@@ -405,7 +405,8 @@ def measure(contenders, n_rounds, n_steps):
 
 def main(argv):
     # Noise, batch normalization, averages and the like are off for all.
-    flags = options.parse(argv, __doc__, part3_style_content.DEFAULTS, define_flags)
+    defaults = part3_style_content.DEFAULTS | {"encoder": "deterministic"}
+    flags = options.parse(argv, __doc__, defaults, define_flags)
     if flags.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(flags.seed)  # For the others' draws, which have a state.
@@ -455,18 +456,6 @@ def main(argv):
         flags.n_rounds,
         max(flags.n_steps // 4, 1),
     )
-    for name, script, words in (
-        ("The clustering experiment", clustering, []),
-        ("Clustering with VAT", clustering, ["--vat_radius=2"]),
-        ("The map", dimensionality_reduction, []),
-        ("The unlabelled map", dimensionality_reduction, ["--n_clusters=20"]),
-    ):
-        of_script = options.parse([*argv[:1], *words], "", script.DEFAULTS, script.define_flags)
-        contenders = {
-            "this project": project(script, data, of_script, "float32"),
-            "this project, mixed_bfloat16": project(script, data, of_script, "mixed_bfloat16"),
-        }
-        report(name, contenders, of_script, flags.n_rounds, flags.n_steps)
 
 
 def report(part, contenders, flags, n_rounds, n_steps):

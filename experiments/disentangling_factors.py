@@ -26,7 +26,7 @@ from adversarial_autoencoder import (
     randomness,
     training,
 )
-from adversarial_autoencoder.datasets import batches
+from adversarial_autoencoder.datasets import batches, glyphs
 from adversarial_autoencoder.measures import formulas
 from adversarial_autoencoder.system import devices
 from adversarial_autoencoder.system.errors import UserError
@@ -226,15 +226,21 @@ class AdversarialAutoencoder(model.Model):
                 f"--classification_weight={flags.classification_weight} is of training in one "
                 f"step: with --pretraining_epochs s learns to classify before, so omit one"
             )
-        self.triplets = Triplets(data, self.training_images(data), flags.batch_size, flags.seed)
+        if flags.pretraining_epochs and flags.turned:
+            raise UserError(
+                f"--pretraining_epochs={flags.pretraining_epochs} teaches s the upright letters "
+                f"alone: omit it or --turned"
+            )
+        shown = glyphs.turned(data) if flags.turned else data
+        self.triplets = Triplets(shown, self.training_images(shown), flags.batch_size, flags.seed)
+        self.per_epoch = data.n_training // flags.batch_size  # Of the letters as they are.
         start = {"initializer": flags.initializer, "seed": flags.seed}
         start |= {"batch_norm": flags.batch_norm, "batch_norm_bias": flags.batch_norm_bias}
         convolution = functools.partial(layers.convolution, **start)
-        own = (self.dense, convolution, data, flags)
+        own = (self.dense, convolution, shown, flags)
         self.pretraining_steps, self.specified = 0, None
         if flags.pretraining_epochs:  # The two-step variant.
-            per_epoch = batches.steps_per_epoch(data, flags.batch_size)
-            self.pretraining_steps = flags.pretraining_epochs * per_epoch
+            self.pretraining_steps = flags.pretraining_epochs * self.per_epoch
             self.specified = specified_encoder(*own)
         self.encoder = encoder(*own, self.specified)
         self.encoder_of_z = keras.Model(self.encoder.input, self.encoder.outputs[1:])
@@ -357,7 +363,7 @@ class AdversarialAutoencoder(model.Model):
 
     def kl_weight(self, step):
         """At first so large that z is shut: what s can say it learns to say before z opens."""
-        epoch = tf.cast(step - self.pretraining_steps, tf.float32) / self.triplets.per_epoch
+        epoch = tf.cast(step - self.pretraining_steps, tf.float32) / self.per_epoch
         more = tf.maximum(1 - epoch / self.flags.kl_epochs, 0)
         return self.flags.kl_weight * (1 + self.flags.kl_start * more)
 
@@ -506,6 +512,7 @@ def define_flags(flags):
         least=0,
     )
     options.names(flags, "unseen", "names of classes held out for testing, such as A,G,R")
+    options.boolean(flags, "turned", False, "glyphs turned and mirrored are more identities")
 
 
 def main(argv):

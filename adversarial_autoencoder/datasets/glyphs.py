@@ -17,6 +17,7 @@ from typing import NamedTuple
 from adversarial_autoencoder import randomness
 from adversarial_autoencoder.datasets.arrays import MAX_VALIDATION
 from adversarial_autoencoder.datasets.dataset import Dataset, Request, Split
+from adversarial_autoencoder.system.errors import UserError
 
 import numpy as np
 
@@ -46,7 +47,7 @@ CHARACTERS = {
     "glyphs_all": DIGITS + UPPER + LOWER,
     "glyphs_scripts": DIGITS + UPPER + LOWER + SCRIPTS,
 }
-N_TRAIN, N_TEST, N_TEST_OF_SCRIPTS = 60000, 10000, 40000
+N_TRAIN, N_TEST, N_TEST_OF_SCRIPTS, N_TURNED = 60000, 10000, 40000, 240000
 
 
 class Face(NamedTuple):
@@ -96,6 +97,7 @@ FACES = (
 
 # How a character is written rather than printed: (how far its middle sits lower, in pixels; how
 # much wider it is), so that these moments agree with MNIST's.
+_NO_HABIT = (0.0, 1.0)
 _HABITS = {
     **{"2": (1.5, 1.1), "4": (-1.5, 0.95), "5": (-0.5, 1.05), "6": (2.5, 1.0)},
     **{"7": (0.0, 1.1), "8": (-0.5, 0.8), "9": (-2.2, 0.95)},
@@ -113,6 +115,13 @@ FACTOR_RANGES = {
 }
 FACTOR_NAMES = (*FACTOR_RANGES, "font")
 
+# What `turned` does to a character: four quarter turns, and these of its mirror image; y downwards.
+_QUARTER, _MIRROR = np.array([[0, 1], [-1, 0]]), np.array([[-1, 0], [0, 1]])
+_TURNS = np.array(
+    [np.linalg.matrix_power(_QUARTER, k) @ m for m in (np.eye(2), _MIRROR) for k in range(4)]
+)
+_ALIKE = 2.8  # cells between two skeletons in the mean, below which they hardly differ
+
 _SIDE = 28  # pixels
 _CHUNK = 500  # pictures that share a generator
 
@@ -120,6 +129,7 @@ _CHUNK = 500  # pictures that share a generator
 # has _FINE times as many entries a side, so that reading the nearest entry is smooth enough.
 _CELLS, _HALF, _FINE = 96, 32, 2
 _ENTRIES = _CELLS * _FINE
+_POINTS = 64  # of a skeleton, for its size and place
 _REACH = 24  # cells; longer distances are stored as this one
 _LEVELS = 255 / _REACH  # table levels a cell
 
@@ -191,7 +201,80 @@ def make(
             f"glyphs: characters={characters!r}, but different digits and letters (0-9, A-Z, a-z, "
             "SCRIPTS) must be given, at least one."
         )
-    glyphs = _glyphs(characters)
+    return _draw(n, seed, purpose, _glyphs(characters))
+
+
+def turned(data: Dataset) -> Dataset:
+    """Draws the characters of a data set upright and also turned by quarters and mirrored.
+
+    Each of the eight is a class of its own, in the same hands: slant, stroke and all the rest come
+    after the turn. Left out are those that hardly differ from a character that `data` holds out.
+
+    Args:
+      data: one of CHARACTERS.
+
+    Returns:
+      A data set of N_TURNED training images alone. Its classes are called A/0 (upright), A/1, and
+      so on, by the rows of _TURNS.
+
+    Raises:
+      UserError: `data` is another data set.
+    """
+    if data.name not in CHARACTERS:
+        names = ", ".join(CHARACTERS)
+        raise UserError(f"--turned draws {names}, and --dataset={data.name} is none: omit it")
+    glyphs = _glyphs(CHARACTERS[data.name])
+    number = {character: k for k, character in enumerate(CHARACTERS[data.name])}
+    seen = [number[name] for name in data.class_names[: data.n_classes]]
+    unseen = [number[name] for name in data.class_names[data.n_classes :]]
+    upright = np.arange(len(_TURNS)) == 0
+    kept = upright | (_distances_to_others(glyphs, seen, unseen) >= _ALIKE)
+    place, turn = np.nonzero(kept)
+    character = np.array(seen)[place]
+    habits = np.where(upright[turn][:, None], glyphs.habits[character], _NO_HABIT)
+    glyphs = glyphs._replace(character=character, turn=_TURNS[turn], habits=habits)
+    images, labels, _ = _draw(N_TURNED, 0, "turned", glyphs)
+    train = Split(images, labels)
+    names = tuple(f"{data.class_names[k]}/{t}" for k, t in zip(place, turn, strict=True))
+    return Dataset(data.name, train, train[:0], train[:0], len(names), names)
+
+
+def _distances_to_others(glyphs: "_Glyphs", some: list[int], others: list[int]) -> np.ndarray:
+    """[some, _TURNS]: how far each character, turned, is from the nearest of others, in cells.
+
+    That is the mean over the points of the one of their distance to the other, or the other way
+    round if that is more: an F lies upon an E, but no E upon an F.
+    """
+    n = len(FACES)
+    tables = glyphs.distances.reshape(-1, _ENTRIES**2)
+
+    def shapes(characters: list[int]) -> np.ndarray:
+        """The glyphs of characters; of those whose shape fonts share, the first alone."""
+        rows = (np.array(characters, int)[:, None] * n + np.arange(n)).ravel()
+        points = np.column_stack([rows // n, glyphs.points[rows].reshape(-1, 2 * _POINTS)])
+        return rows[np.unique(points, axis=0, return_index=True)[1]]
+
+    def entries(points: np.ndarray) -> np.ndarray:
+        column, row = np.moveaxis(np.rint(points * (_HALF * _FINE) + _ENTRIES / 2), -2, 0)
+        column, row = (np.clip(k, 0, _ENTRIES - 1).astype(int) for k in (column, row))
+        return row * _ENTRIES + column
+
+    own = shapes(some)
+    nearest = np.full((len(own), len(_TURNS)), np.inf)
+    for k, turn in enumerate(_TURNS):
+        places = entries(turn @ glyphs.points[own])
+        for other in shapes(others):
+            there = tables[other][places].mean(axis=1)
+            back = entries(np.linalg.inv(turn) @ glyphs.points[other])
+            back = tables[own[:, None], back].mean(axis=1)
+            nearest[:, k] = np.minimum(nearest[:, k], np.maximum(there, back))
+    return np.stack([nearest[own // n == k].min(axis=0) for k in some]) / _LEVELS
+
+
+def _draw(
+    n: int, seed: int, purpose: str, glyphs: "_Glyphs"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `make`."""
     images = np.empty((n, _SIDE, _SIDE, 1), np.uint8)
     labels = np.empty(n, np.int32)
     factors = np.empty((n, len(FACTOR_NAMES)), np.float32)
@@ -211,11 +294,15 @@ def make(
 
 
 class _Glyphs(NamedTuple):
-    """The shapes of some characters, in all FACES; glyph = label * len(FACES) + font."""
+    """The shapes of some characters, in all FACES; glyph = character * len(FACES) + font."""
 
     distances: np.ndarray  # uint8 [glyphs * _ENTRIES * _ENTRIES]
-    points: np.ndarray  # [glyphs, 2, 64]: x, y of points all over the skeleton, in half heights
-    habits: np.ndarray  # [characters, 2], as _HABITS
+    points: (
+        np.ndarray
+    )  # [glyphs, 2, _POINTS]: x, y of points all over the skeleton, in half heights
+    character: np.ndarray  # int [classes], which one a class shows
+    turn: np.ndarray  # [classes, 2, 2], what is done to it before it is written
+    habits: np.ndarray  # [classes, 2], as _HABITS
 
 
 def _draw_chunk(
@@ -234,9 +321,9 @@ def _draw_chunk(
     middle, wider = glyphs.habits[labels].T
     width = width * wider
     bend[:, 1, 0] += middle
-    glyph = labels * len(FACES) + font
+    glyph = glyphs.character[labels] * len(FACES) + font
 
-    forward = _stretch_slant_turn(width, slant, rotation)
+    forward = _stretch_slant_turn(width, slant, rotation) @ glyphs.turn[labels]
     points = forward @ glyphs.points[glyph]
     scale, centre = _place(points, bend, size - thickness, np.stack(shift, axis=1))
     forward *= scale[:, None, None]
@@ -325,7 +412,7 @@ def _ink(
 
     column, row = np.clip(fields[:, :2], 0, _ENTRIES - 1).astype(np.intp).swapaxes(0, 1)
     distance = distances[(glyph * _ENTRIES**2)[:, None] + row * _ENTRIES + column]
-    pixels_a_level = np.sqrt(np.linalg.det(forward)) / (_HALF * _LEVELS)
+    pixels_a_level = np.sqrt(np.abs(np.linalg.det(forward))) / (_HALF * _LEVELS)
     fall = (pixels_a_level * 255 / edge).astype(np.float32)
     grey = fields[:, 2] - distance * fall[:, None]
     return np.clip(grey, 0, 255).astype(np.uint8).reshape(_CHUNK, _SIDE, _SIDE, 1)
@@ -340,8 +427,10 @@ def _glyphs(characters: str) -> _Glyphs:
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         tables, points = zip(*pool.map(_trace, rendered, faces), strict=True)
-    habits = np.array([_HABITS.get(character, (0.0, 1.0)) for character in characters])
-    return _Glyphs(np.concatenate(tables, axis=None), np.concatenate(points), habits)
+    habits = np.array([_HABITS.get(character, _NO_HABIT) for character in characters])
+    numbers, upright = np.arange(len(characters)), np.tile(np.eye(2), (len(characters), 1, 1))
+    tables, points = np.concatenate(tables, axis=None), np.concatenate(points)
+    return _Glyphs(tables, points, numbers, upright, habits)
 
 
 def _trace(rendered: np.ndarray, faces: list[Face]) -> tuple[np.ndarray, np.ndarray]:
@@ -354,7 +443,7 @@ def _trace(rendered: np.ndarray, faces: list[Face]) -> tuple[np.ndarray, np.ndar
     points = []
     for skeleton in skeletons:
         y, x = np.nonzero(skeleton)
-        spread = np.linspace(0, len(x) - 1, 64).astype(int)
+        spread = np.linspace(0, len(x) - 1, _POINTS).astype(int)
         points.append(np.stack([x[spread], y[spread]]))
     of_face = [numbers[shape] for shape in shapes]
     points = (np.array(points)[of_face] + 0.5 - _CELLS / 2) / _HALF

@@ -1,6 +1,10 @@
 """The built-in data set keeps its promises: labels, style factors, framing, repeatability."""
 
+import dataclasses
+
+from adversarial_autoencoder import datasets
 from adversarial_autoencoder.datasets import glyphs
+from adversarial_autoencoder.system.errors import UserError
 
 import matplotlib.font_manager
 import numpy as np
@@ -225,6 +229,38 @@ def test_all_letters_are_drawn(characters):
     assert set(np.bincount(labels)) <= {5000 // len(characters), 5000 // len(characters) + 1}
     assert images.max(axis=(1, 2, 3)).min() > 80
     assert images[:, [0, -1]].mean() < 1
+
+
+@pytest.fixture(scope="module")
+def turned():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(glyphs, "N_TURNED", 20_000)
+        data = datasets.load("glyphs", n_images=10)
+        return glyphs.turned(dataclasses.replace(data, n_classes=8, class_names="0234578961"))
+
+
+def test_each_character_is_a_class_upright_turned_and_mirrored(turned):
+    means = [
+        turned.train.images[turned.train.labels == k, ..., 0].mean(axis=0)
+        for k in range(turned.n_classes)
+    ]
+    mean = dict(zip(turned.class_names, means, strict=True))
+    for k in range(4):
+        for turn, upright in ((k, mean["4/0"]), (4 + k, mean["4/0"][:, ::-1])):
+            found = mean[f"4/{turn}"].ravel()
+            expected = [np.rot90(upright, other).ravel() for other in range(4)]
+            assert np.argmax([correlation(found, each) for each in expected]) == k
+
+
+def test_turned_characters_that_look_like_one_held_out_are_left_out(turned):
+    assert "9/0" in turned.class_names and "9/2" not in turned.class_names  # Turned, it is a 6.
+    assert "7/2" in turned.class_names and len(turned.class_names) < 8 * 8
+    assert {name[0] for name in turned.class_names} == set("02345789")
+
+
+def test_only_characters_can_be_turned(npz):
+    with pytest.raises(UserError, match="--turned draws glyphs, .* is none: omit it"):
+        glyphs.turned(datasets.load(str(npz)))
 
 
 @pytest.mark.parametrize("characters", ["", "11", "5é", "a b", "-"])

@@ -333,6 +333,17 @@ def test_the_divergence_weighs_more_in_the_first_epochs_of_disentangling(data, o
     np.testing.assert_allclose(weights, [63, 33, 3, 3])
 
 
+def test_turned_characters_swap_codes_and_leave_the_rest_as_it_is(one_convolution, monkeypatch):
+    monkeypatch.setattr(glyphs, "N_TURNED", 1000)
+    data = datasets.load("glyphs", n_images=200)
+    model, plain = (build(data, "--kl_epochs=4", *words) for words in (["--turned"], []))
+    assert len(model.triplets.labels) == 1000 and model.triplets.n_classes == 80
+    assert len(plain.triplets.labels) == 200 and plain.triplets.n_classes == 10
+    step = tf.constant(7, tf.int64)
+    assert float(model.kl_weight(step)) == float(plain.kl_weight(step))  # Epochs are the data's.
+    assert np.isfinite(float(step_of(model)["Swap Loss"]))
+
+
 def test_rates_drop_at_an_epoch_of_the_run_whatever_an_update_left_out(data, one_convolution):
     words = ("--learning_rate_drops=2", "--discriminator_ceiling=1e-9", "--discriminator_rate=2")
     model = build(data, *words, "--n_epochs=3")  # Epochs of 11 steps.
@@ -659,6 +670,8 @@ def test_an_interpolation_begins_and_ends_with_its_images(data, one_convolution)
         (["--label_smoothing=1"], "--label_smoothing=1: 1.0 is not a number in"),
         (["--pretraining_epochs=2"], "leaves none of --n_epochs=2 for the second step"),
         (["--pretraining_epochs=1", "--classification_weight=1"], "omit one"),
+        (["--pretraining_epochs=1", "--turned"], "upright letters alone: omit it or --turned"),
+        (["--turned"], "--turned draws glyphs"),
         (["--unseen=7"], "no class '7' to hold out"),
         (["--unseen=0,1"], "leave two or more to train on"),
         (["--visualize"], "--visualize has no effect in this script"),
