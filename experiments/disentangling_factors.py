@@ -512,7 +512,9 @@ def define_flags(flags):
         least=0,
     )
     options.names(flags, "unseen", "names of classes held out for testing, such as A,G,R")
-    options.boolean(flags, "turned", False, "glyphs turned and mirrored are more identities")
+    options.boolean(
+        flags, "turned", False, "learn from 240,000 glyphs, also turned and mirrored ones"
+    )
 
 
 def main(argv):

@@ -1,9 +1,8 @@
 """The built-in data sets: digits and letters from matplotlib's fonts, drawn as if by hand.
 
-A glyph is thinned to its skeleton, and the serifs are cut off. What remains is the way of a pen,
-kept as a table of distances to it. A picture reads that table at slanted, turned, scaled and
-smoothly bent coordinates and turns distance into grey: an even stroke of any thickness, round at
-its ends.
+A glyph is thinned to the way of a pen, kept as a table of distances to it (`skeletons.py`). A
+picture reads that table at slanted, turned, scaled and smoothly bent coordinates and turns distance
+into grey: an even stroke of any thickness, round at its ends.
 
 The true style factors come with each picture, which no collection of real handwriting offers.
 """
@@ -11,12 +10,13 @@ The true style factors come with each picture, which no collection of real handw
 import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 from adversarial_autoencoder import randomness
+from adversarial_autoencoder.datasets import skeletons
 from adversarial_autoencoder.datasets.arrays import MAX_VALIDATION
 from adversarial_autoencoder.datasets.dataset import Dataset, Request, Split
+from adversarial_autoencoder.datasets.skeletons import ENTRIES, FINE, HALF, LEVELS, Face
 from adversarial_autoencoder.system.errors import UserError
 
 import numpy as np
@@ -48,17 +48,6 @@ CHARACTERS = {
     "glyphs_scripts": DIGITS + UPPER + LOWER + SCRIPTS,
 }
 N_TRAIN, N_TEST, N_TEST_OF_SCRIPTS, N_TURNED = 60000, 10000, 40000, 240000
-
-
-class Face(NamedTuple):
-    """A font of matplotlib's, and the characters for which it lends another shape."""
-
-    file: str
-    # What to draw in place of a character. Several characters are drawn on top of each other, and
-    # an arrow behind them turns the whole a quarter to the left.
-    forms: dict[str, str] = {}
-    serif: int = 4  # table cells; side branches of a skeleton that are no longer are cut off
-    lean: float = 0.0  # degrees; an italic is first set upright, so that `slant` is all the slant
 
 
 # People write what printers do not: a bare stroke for 1, a loop in 2, an open top in 4 and 8, a
@@ -97,11 +86,11 @@ FACES = (
 
 # How a character is written rather than printed: (how far its middle sits lower, in pixels; how
 # much wider it is), so that these moments agree with MNIST's.
-_NO_HABIT = (0.0, 1.0)
 _HABITS = {
     **{"2": (1.5, 1.1), "4": (-1.5, 0.95), "5": (-0.5, 1.05), "6": (2.5, 1.0)},
     **{"7": (0.0, 1.1), "8": (-0.5, 0.8), "9": (-2.2, 0.95)},
 }
+_NO_HABIT = (0.0, 1.0)
 
 # Each factor is drawn from a bell over its range: the mean of three uniform draws.
 FACTOR_RANGES = {
@@ -124,14 +113,6 @@ _ALIKE = 2.8  # cells between two skeletons in the mean, below which they hardly
 
 _SIDE = 28  # pixels
 _CHUNK = 500  # pictures that share a generator
-
-# A glyph is thinned on _CELLS x _CELLS cells, with _HALF of them to half its longer side. Its table
-# has _FINE times as many entries a side, so that reading the nearest entry is smooth enough.
-_CELLS, _HALF, _FINE = 96, 32, 2
-_ENTRIES = _CELLS * _FINE
-_POINTS = 64  # of a skeleton, for its size and place
-_REACH = 24  # cells; longer distances are stored as this one
-_LEVELS = 255 / _REACH  # table levels a cell
 
 # Largest coefficients: of a bend (see `_bends`), in pixels, and of the pressure of the pen, as a
 # fraction of the stroke's width.
@@ -228,8 +209,7 @@ def turned(data: Dataset) -> Dataset:
     seen = [number[name] for name in data.class_names[: data.n_classes]]
     unseen = [number[name] for name in data.class_names[data.n_classes :]]
     upright = np.arange(len(_TURNS)) == 0
-    kept = upright | (_distances_to_others(glyphs, seen, unseen) >= _ALIKE)
-    place, turn = np.nonzero(kept)
+    place, turn = np.nonzero(upright | (_apart(glyphs, seen, unseen) >= _ALIKE))
     character = np.array(seen)[place]
     habits = np.where(upright[turn][:, None], glyphs.habits[character], _NO_HABIT)
     glyphs = glyphs._replace(character=character, turn=_TURNS[turn], habits=habits)
@@ -239,36 +219,22 @@ def turned(data: Dataset) -> Dataset:
     return Dataset(data.name, train, train[:0], train[:0], len(names), names)
 
 
-def _distances_to_others(glyphs: "_Glyphs", some: list[int], others: list[int]) -> np.ndarray:
-    """[some, _TURNS]: how far each character, turned, is from the nearest of others, in cells.
-
-    That is the mean over the points of the one of their distance to the other, or the other way
-    round if that is more: an F lies upon an E, but no E upon an F.
-    """
-    n = len(FACES)
-    tables = glyphs.distances.reshape(-1, _ENTRIES**2)
+def _apart(glyphs: "_Glyphs", some: list[int], others: list[int]) -> np.ndarray:
+    """Cells [some, _TURNS]: how far characters, turned, are from the nearest of others."""
 
     def shapes(characters: list[int]) -> np.ndarray:
         """The glyphs of characters; of those whose shape fonts share, the first alone."""
-        rows = (np.array(characters, int)[:, None] * n + np.arange(n)).ravel()
-        points = np.column_stack([rows // n, glyphs.points[rows].reshape(-1, 2 * _POINTS)])
-        return rows[np.unique(points, axis=0, return_index=True)[1]]
+        rows = (np.array(characters, int)[:, None] * len(FACES) + np.arange(len(FACES))).ravel()
+        points = glyphs.points[rows].reshape(-1, glyphs.points[0].size)
+        shared = np.column_stack([rows // len(FACES), points])
+        return rows[np.unique(shared, axis=0, return_index=True)[1]]
 
-    def entries(points: np.ndarray) -> np.ndarray:
-        column, row = np.moveaxis(np.rint(points * (_HALF * _FINE) + _ENTRIES / 2), -2, 0)
-        column, row = (np.clip(k, 0, _ENTRIES - 1).astype(int) for k in (column, row))
-        return row * _ENTRIES + column
-
-    own = shapes(some)
-    nearest = np.full((len(own), len(_TURNS)), np.inf)
-    for k, turn in enumerate(_TURNS):
-        places = entries(turn @ glyphs.points[own])
-        for other in shapes(others):
-            there = tables[other][places].mean(axis=1)
-            back = entries(np.linalg.inv(turn) @ glyphs.points[other])
-            back = tables[own[:, None], back].mean(axis=1)
-            nearest[:, k] = np.minimum(nearest[:, k], np.maximum(there, back))
-    return np.stack([nearest[own // n == k].min(axis=0) for k in some]) / _LEVELS
+    tables = glyphs.distances.reshape(len(glyphs.points), -1)
+    own, theirs = shapes(some), shapes(others)
+    of_shapes = skeletons.nearest(
+        tables[own], glyphs.points[own], tables[theirs], glyphs.points[theirs], _TURNS
+    )
+    return np.stack([of_shapes[own // len(FACES) == k].min(axis=0) for k in some])
 
 
 def _draw(
@@ -296,10 +262,8 @@ def _draw(
 class _Glyphs(NamedTuple):
     """The shapes of some characters, in all FACES; glyph = character * len(FACES) + font."""
 
-    distances: np.ndarray  # uint8 [glyphs * _ENTRIES * _ENTRIES]
-    points: (
-        np.ndarray
-    )  # [glyphs, 2, _POINTS]: x, y of points all over the skeleton, in half heights
+    distances: np.ndarray  # uint8 [glyphs * ENTRIES * ENTRIES]
+    points: np.ndarray  # [glyphs, 2, POINTS]: x, y all over the skeleton, in half heights
     character: np.ndarray  # int [classes], which one a class shows
     turn: np.ndarray  # [classes, 2, 2], what is done to it before it is written
     habits: np.ndarray  # [classes, 2], as _HABITS
@@ -403,16 +367,16 @@ def _ink(
     """Paints white what is nearer to the skeleton than half the width of the stroke."""
     backward = np.linalg.inv(forward)
     origin = -backward @ centre[:, :, None]
-    entry = np.concatenate([origin, backward, backward @ bend], axis=2) * (_HALF * _FINE)
-    entry[:, :, 0] += _ENTRIES / 2
+    entry = np.concatenate([origin, backward, backward @ bend], axis=2) * (HALF * FINE)
+    entry[:, :, 0] += ENTRIES / 2
     white = pen * (255 / edge)[:, None]
     white[:, 0] += 255 / 2
     # Everything that varies over a picture is a sum of the same few functions: one matrix product.
     fields = np.concatenate([entry, white[:, None]], axis=1).astype(np.float32) @ _basis()
 
-    column, row = np.clip(fields[:, :2], 0, _ENTRIES - 1).astype(np.intp).swapaxes(0, 1)
-    distance = distances[(glyph * _ENTRIES**2)[:, None] + row * _ENTRIES + column]
-    pixels_a_level = np.sqrt(np.abs(np.linalg.det(forward))) / (_HALF * _LEVELS)
+    column, row = np.clip(fields[:, :2], 0, ENTRIES - 1).astype(np.intp).swapaxes(0, 1)
+    distance = distances[(glyph * ENTRIES**2)[:, None] + row * ENTRIES + column]
+    pixels_a_level = np.sqrt(np.abs(np.linalg.det(forward))) / (HALF * LEVELS)
     fall = (pixels_a_level * 255 / edge).astype(np.float32)
     grey = fields[:, 2] - distance * fall[:, None]
     return np.clip(grey, 0, 255).astype(np.uint8).reshape(_CHUNK, _SIDE, _SIDE, 1)
@@ -422,154 +386,17 @@ def _ink(
 def _glyphs(characters: str) -> _Glyphs:
     faces = [[_lender(face, character) for face in FACES] for character in characters]
     rendered = [
-        np.stack([_render(face, character) for face in lenders])
+        np.stack([skeletons.render(face, character) for face in lenders])
         for lenders, character in zip(faces, characters, strict=True)
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        tables, points = zip(*pool.map(_trace, rendered, faces), strict=True)
+        tables, points = zip(*pool.map(skeletons.trace, rendered, faces), strict=True)
     habits = np.array([_HABITS.get(character, _NO_HABIT) for character in characters])
     numbers, upright = np.arange(len(characters)), np.tile(np.eye(2), (len(characters), 1, 1))
     tables, points = np.concatenate(tables, axis=None), np.concatenate(points)
     return _Glyphs(tables, points, numbers, upright, habits)
 
 
-def _trace(rendered: np.ndarray, faces: list[Face]) -> tuple[np.ndarray, np.ndarray]:
-    """The distance tables and the points of one character, from `_render`'s cells of all faces."""
-    # Many faces have the same shape: each is traced once.
-    shapes = [(cells.tobytes(), face.serif) for cells, face in zip(rendered, faces, strict=True)]
-    numbers = {shape: number for number, shape in enumerate(dict.fromkeys(shapes))}
-    first = [shapes.index(shape) for shape in numbers]
-    skeletons = _prune(_thin(rendered[first]), np.array([faces[k].serif for k in first]))
-    points = []
-    for skeleton in skeletons:
-        y, x = np.nonzero(skeleton)
-        spread = np.linspace(0, len(x) - 1, _POINTS).astype(int)
-        points.append(np.stack([x[spread], y[spread]]))
-    of_face = [numbers[shape] for shape in shapes]
-    points = (np.array(points)[of_face] + 0.5 - _CELLS / 2) / _HALF
-    return _distance_tables(skeletons)[of_face], points
-
-
-@functools.cache
-def _font(file: str):
-    from PIL import ImageFont
-
-    return ImageFont.truetype(str(_path(file)), 160)
-
-
 def _lender(face: Face, character: str) -> Face:
     """The face itself, or the first one where its font does not have the character."""
-    return face if ord(character) in _charmap(face.file) else FACES[0]
-
-
-@functools.cache
-def _charmap(file: str) -> frozenset[int]:
-    from matplotlib import ft2font
-
-    return frozenset(ft2font.FT2Font(str(_path(file))).get_charmap())
-
-
-def _path(file: str) -> Path:
-    import matplotlib
-
-    return Path(matplotlib.get_data_path(), "fonts", "ttf", f"{file}.ttf")
-
-
-def _render(face: Face, character: str) -> np.ndarray:
-    """bool [_CELLS, _CELLS]: the glyph upright in the middle, its longer side 2 * _HALF cells."""
-    from PIL import Image, ImageDraw
-
-    text = face.forms.get(character, character)
-    canvas = Image.new("L", (400, 400))
-    for part in text.rstrip("↺"):
-        layer = Image.new("L", canvas.size)
-        ImageDraw.Draw(layer).text((100, 100), part, font=_font(face.file), fill=255)
-        left, top, right, bottom = layer.getbbox()
-        cut = layer.crop((left, top, right, bottom))
-        canvas.paste(cut, (200 - cut.width // 2, 200 - cut.height // 2), cut)
-    if text == character:  # letters of other scripts stand upright in an italic too
-        slope = np.tan(np.radians(face.lean))
-        unlean = (1, -slope, 200 * slope, 0, 1, 0)
-        affine, bilinear = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-        canvas = canvas.transform(canvas.size, affine, unlean, bilinear)
-    canvas = canvas.rotate(90 * text.count("↺"))
-    left, top, right, bottom = canvas.getbbox()
-    x, y = (left + right) / 2, (top + bottom) / 2
-    reach = max(right - left, bottom - top) / 2 * (_CELLS / 2) / _HALF
-    box = (x - reach, y - reach, x + reach, y + reach)
-    cells = canvas.resize((_CELLS, _CELLS), Image.Resampling.BOX, box)
-    return np.asarray(cells) > 80  # below one half, lest a hairline break
-
-
-def _neighbours(cells: np.ndarray) -> list[np.ndarray]:
-    """The eight neighbours of each cell, clockwise from the north."""
-    padded = np.pad(cells, ((0, 0), (1, 1), (1, 1)))
-    n, s, here = slice(0, -2), slice(2, None), slice(1, -1)
-    ring = [(n, here), (n, s), (here, s), (s, s), (s, here), (s, n), (here, n), (n, n)]
-    return [padded[:, y, x] for y, x in ring]
-
-
-def _count(ring: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """How many neighbours are set, and in how many separate runs around the cell."""
-    set_ones = sum(cells.view(np.uint8) for cells in ring)
-    runs = sum((~a & b).view(np.uint8) for a, b in zip(ring, ring[1:] + ring[:1], strict=True))
-    return set_ones, runs
-
-
-def _thin(cells: np.ndarray) -> np.ndarray:
-    """Thins shapes to lines one cell wide (Zhang and Suen 1984, a fast parallel algorithm)."""
-    before = np.zeros_like(cells)
-    while (cells != before).any():
-        before = cells
-        for from_south_east in (True, False):
-            ring = _neighbours(cells)
-            north, east, south, west = ring[::2]
-            set_ones, runs = _count(ring)
-            if from_south_east:
-                inside = (north & east & south) | (east & south & west)
-            else:
-                inside = (north & east & west) | (north & south & west)
-            peeled = cells & ~((runs == 1) & (set_ones >= 2) & (set_ones <= 6) & ~inside)
-            # The algorithm would make a square of 2 x 2 cells vanish, and with it the dot of an i.
-            cells = peeled | (cells & ~_any_neighbour(peeled))
-    return cells
-
-
-def _any_neighbour(cells: np.ndarray) -> np.ndarray:
-    return functools.reduce(np.logical_or, _neighbours(cells))
-
-
-def _ends(cells: np.ndarray) -> np.ndarray:
-    set_ones, runs = _count(_neighbours(cells))
-    return cells & (runs == 1) & (set_ones <= 2)
-
-
-def _prune(skeletons: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Cuts off the branches of at most `lengths` [n] cells, and leaves the ends of longer ones.
-
-    All ends are eaten away, then grow back; what was eaten up to a fork does not.
-    """
-    forks = skeletons & (_count(_neighbours(skeletons))[1] >= 3)
-    forks |= _any_neighbour(forks)
-    cells = skeletons
-    for step in range(lengths.max()):
-        ends = _ends(cells) & (step < lengths)[:, None, None]
-        cells = cells & ~(ends & ~_any_neighbour(ends))  # two ends side by side: the dot of an i
-    for _ in range(lengths.max()):
-        cells = cells | (_any_neighbour(_ends(cells) & ~forks) & skeletons & ~forks)
-    return cells
-
-
-def _distance_tables(skeletons: np.ndarray) -> np.ndarray:
-    """uint8 [n, _ENTRIES, _ENTRIES]: Euclidean distance to the skeleton, _LEVELS to a cell."""
-    squared = np.where(skeletons, 0, _REACH**2).astype(np.int32)
-    for _ in range(2):  # along one axis, then along the other
-        padded = np.pad(squared, ((0, 0), (_REACH, _REACH), (0, 0)), constant_values=_REACH**2)
-        moved = (padded[:, k : k + _CELLS] + (k - _REACH) ** 2 for k in range(2 * _REACH + 1))
-        squared = functools.reduce(np.minimum, moved).swapaxes(1, 2)
-    distances = np.sqrt(np.minimum(squared, _REACH**2))
-    for _ in range(2):  # linear interpolation, a quarter of a cell to either side
-        padded = np.pad(distances, ((0, 0), (1, 1), (0, 0)), mode="edge")
-        pair = [0.75 * distances + 0.25 * padded[:, :-2], 0.75 * distances + 0.25 * padded[:, 2:]]
-        distances = np.stack(pair, axis=2).reshape(len(distances), _ENTRIES, -1).swapaxes(1, 2)
-    return np.round(distances * _LEVELS).astype(np.uint8)
+    return face if ord(character) in skeletons.charmap(face.file) else FACES[0]

@@ -3,7 +3,7 @@
 import dataclasses
 
 from adversarial_autoencoder import datasets
-from adversarial_autoencoder.datasets import glyphs
+from adversarial_autoencoder.datasets import glyphs, skeletons
 from adversarial_autoencoder.system.errors import UserError
 
 import matplotlib.font_manager
@@ -160,41 +160,10 @@ def test_shifts_move_the_centre_of_mass(digits):
 
 def test_fonts_have_all_that_the_faces_draw():
     for face in glyphs.FACES:
-        font = matplotlib.font_manager.get_font(str(glyphs._font(face.file).path))
+        font = matplotlib.font_manager.get_font(str(skeletons.font(face.file).path))
         characters = glyphs.DIGITS + glyphs.UPPER + glyphs.LOWER + "".join(face.forms.values())
         missing = {c for c in characters if c != "↺" and not font.get_char_index(ord(c))}
         assert not missing, face.file
-
-
-def test_thinning_keeps_each_part_of_a_glyph_and_leaves_lines():
-    solid = np.zeros((1, 40, 40), bool)
-    solid[0, 10:30, 5:15] = True  # a bar, and dots of even and odd size
-    solid[0, 4:6, 20:22] = solid[0, 20:25, 25:30] = True
-    thin = glyphs._thin(solid)[0]
-    assert thin[10:30, 5:15].sum() in range(8, 16)
-    assert 1 <= thin[4:6, 20:22].sum() <= 4
-    assert 1 <= thin[20:25, 25:30].sum() <= 4
-    assert not (thin & ~solid[0]).any()
-
-
-def test_pruning_cuts_a_serif_and_leaves_a_stem():
-    lines = np.zeros((1, 40, 40), bool)
-    lines[0, 8:35, 20] = lines[0, 8, 16:25] = True
-    pruned = glyphs._prune(lines, np.array([6]))[0]
-    assert not pruned[:, :19].any() and not pruned[:, 22:].any()
-    assert pruned[12:35, 20].all()
-    np.testing.assert_array_equal(glyphs._prune(lines, np.array([0])), lines)
-
-
-def test_distance_tables_hold_euclidean_distances():
-    lines = np.zeros((1, glyphs._CELLS, glyphs._CELLS), bool)
-    lines[0, 40, 50] = True
-    table = glyphs._distance_tables(lines)[0] / glyphs._LEVELS
-    centres = (np.arange(glyphs._ENTRIES) + 0.5) / glyphs._FINE
-    exact = np.hypot(centres[:, None] - 40.5, centres - 50.5)
-    near = (exact > 3) & (exact < glyphs._REACH - 1)
-    np.testing.assert_allclose(table[near], exact[near], atol=0.15)
-    assert table.max() == glyphs._REACH
 
 
 def test_letters_are_drawn_and_labelled_by_their_place_among_the_characters():
@@ -211,15 +180,6 @@ def test_a_font_that_lacks_a_letter_has_the_shape_of_the_first_one():
     )
     assert [glyphs._lender(roman, character) for character in "RЖ"] == [roman, first]
     assert all(glyphs._lender(first, character) is first for character in glyphs.SCRIPTS)
-
-
-def test_a_shape_that_faces_share_is_traced_once_and_as_if_alone():
-    faces = [*glyphs.FACES[:5], glyphs.FACES[0]._replace(serif=10)]
-    rendered = np.stack([glyphs._render(face, "E") for face in faces])
-    together = glyphs._trace(rendered, faces)
-    alone = [glyphs._trace(rendered[k : k + 1], [face]) for k, face in enumerate(faces)]
-    for found, each in zip(together, zip(*alone, strict=True), strict=True):
-        np.testing.assert_array_equal(found, np.concatenate(each))
 
 
 @pytest.mark.slow
